@@ -32,8 +32,8 @@ class Symptom:
     """The code of the database's error, the name of Django's, or what differs."""
     text: str
     statement: str
-    refused: str = ""
-    """The table that the database names in the error."""
+    touched: frozenset[str] = frozenset()
+    """The tables that the SQL touches, each with the call: `delete crops_farm`."""
     is_weak: bool = False
     """It is no miss, and a plan that is called breaking is no alarm: old code reads NULL that new
     code wrote, or a value of new code is too large for a function of old code."""
@@ -62,8 +62,7 @@ class Claim:
         if symptom.is_weak:
             return True
         if self.label in RESTRICTS:
-            tables = filter(None, (symptom.table, symptom.refused))
-            return any(f"{symptom.verb} {table}".lower() in self.named for table in tables)
+            return bool(symptom.touched & self.named)
         return self.label not in WORKS
 
     @property

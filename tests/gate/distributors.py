@@ -30,7 +30,7 @@ DEADLINE = 30
 
 
 def hash_of(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:24]
 
 
 def connect(port: int) -> socket.socket:

@@ -439,6 +439,19 @@ class Dated(F.Model):
             table(F.ForeignKey("crops.Crop", F.CASCADE, to_field="name")),
             ["DELETE crops_crop", "UPDATE crops_crop"],
         ),
+        (
+            table(F.ForeignKey("crops.Label", F.CASCADE)),
+            ["DELETE crops_label", "UPDATE crops_label"],
+        ),
+        (
+            M.CreateModel("Tag", [], bases=("crops.Label",)),
+            ["DELETE crops_label", "UPDATE crops_label"],
+        ),
+        (
+            field(F.ManyToManyField("crops.Label")),
+            ["DELETE crops_crop", "DELETE crops_label", "UPDATE crops_label"],
+        ),
+        (table(F.ForeignKey("crops.Herb", F.CASCADE)), ["DELETE crops_herb"]),
         (field(F.ManyToManyField("self")), ["DELETE crops_crop"]),
         (M.RemoveIndex("Crop", "by_name"), ["SELECT crops_crop"]),
         (index(fields=["story"]), ["INSERT crops_crop", "UPDATE crops_crop"]),
@@ -456,12 +469,40 @@ def test_a_restricted_operation_names_the_statements(operation: Any, statements:
     state, known = ProjectState(), Known(connection)
     area = M.CreateModel("Field", [("id", F.AutoField(primary_key=True))])
     bed = M.CreateModel("Bed", [("it", F.ForeignKey("crops.Field", F.CASCADE))])
-    for one in (CROP, area, bed):
+    label_ = M.CreateModel("Label", [("code", F.CharField(max_length=9, primary_key=True))])
+    link = F.OneToOneField("crops.Crop", F.CASCADE, primary_key=True, parent_link=True)
+    herb = M.CreateModel("Herb", [("crop_ptr", link)], bases=("crops.Crop",))
+    for one in (CROP, area, bed, label_, herb):
         one.state_forwards("crops", state)
 
     label, _, found = classify(operation, "crops", state, known)
 
     assert (label, found) == ("restricted", statements)
+
+
+GRADE = F.SmallIntegerField(db_default=1)
+LOW = {"condition" if django.VERSION >= (5, 1) else "check": F.Q(grade__lt=3)}
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [
+        ({}, "compatible"),
+        ({"constraints": [F.CheckConstraint(name="low", **LOW)]}, "breaking"),
+        ({"constraints": [F.UniqueConstraint(fields=["grade", "size"], name="one")]}, "breaking"),
+        ({"unique_together": {("grade", "size")}}, "breaking"),
+        ({"indexes": [F.Index(1 / F.F("grade"), name="part")]}, "breaking"),
+        ({"indexes": [F.Index(fields=["grade"], name="part")]}, "compatible"),
+    ],
+)
+def test_a_new_default_of_the_database_is_a_value_that_other_rules_may_refuse(
+    options: dict[str, Any], label: str
+) -> None:
+    made = M.CreateModel("Crop", [*CROP.fields, ("grade", GRADE)], options)
+
+    [found] = told(alter("grade", F.SmallIntegerField(db_default=5)), known=[made])
+
+    assert found.startswith(label)
 
 
 @pytest.mark.parametrize(

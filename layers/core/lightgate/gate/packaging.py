@@ -59,7 +59,7 @@ def _packed() -> str:
 
 @cache
 def _hash() -> str:
-    return hashlib.sha256(_distributed()).hexdigest()[:32]
+    return hashlib.sha256(_distributed()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@
 
 NUMBERS has a digit for each text that this container needs, counted from 0 in the order in which
 the distributor has them. The first is the program. The others are its helpers, which it gets as
-arguments in place of PORT, HASH and NUMBERS. HASH is the first half of the SHA-256 of all texts.
+arguments in place of PORT, HASH and NUMBERS. HASH has the first 24 digits of their SHA-256.
 Only texts with this hash run, whatever listens on the port. Every container has a loader, and
 little room: for that reason there are no functions here.
 """
@@ -24,7 +24,7 @@ port, wanted, numbers = sys.argv[2:5]
 for number in (15, 2, 3):
     signal.signal(number, lambda n, _: os._exit(128 + n))
 whole = b""
-while hashlib.sha256(whole).hexdigest()[:32] != wanted:
+while hashlib.sha256(whole).hexdigest()[:24] != wanted:
     time.sleep(0.05)
     try:  # noqa: SIM105 - there is little room
         # The distributor never sends more.

@@ -55,7 +55,7 @@ def differences(
         yield (RESTRICTED, "NULL", reads) if new.null else BREAKS
     if old.unique != new.unique:
         yield BREAKS[0], "" if new.unique else "unique", []
-    elif new.db_index > old.db_index and key_length(new) > LONGEST_KEY:
+    elif new.db_index > old.db_index and key_length(new, connection) > LONGEST_KEY:
         yield RESTRICTED, "unbounded", writes
     elif new.db_index < old.db_index:
         yield RESTRICTED, "slow", reads
@@ -63,11 +63,20 @@ def differences(
     # Old code that knows no default gives every value itself.
     if was is not NOT_PROVIDED and constant(old) != constant(new):
         is_taken = takes_default(new) if has_default(new) else old.null and new.null
-        if not is_taken or new.unique:
+        if not is_taken or new.unique or is_in_a_rule(name, new, state.models[model]):
             yield BREAKS[0], "db_default", []
     kinds = (type(old), type(new))
     if kinds[0] is not kinds[1] and not all(one.__module__.startswith("django.") for one in kinds):
         yield RESTRICTED, "form", reads
+
+
+def is_in_a_rule(name: str, field: Any, model: Any, /) -> bool:
+    """Whether what the database checks or computes for a row may depend on the column."""
+    get = model.options.get
+    rules = [get("constraints"), get("unique_together")]
+    rules += [one for one in get("indexes", ()) if one.expressions or one.condition]
+    rules += [getattr(one, "expression", None) for one in model.fields.values()]
+    return any(word in repr(rules) for word in (name, column_of(name, field)))
 
 
 def joined(name: str, field: Any, model: Any, state: Any, /) -> Any:

@@ -19,8 +19,10 @@ from lightgate.gate.programs.django_helper.relations import (
     held,
     is_ambiguous,
     is_joined,
+    keeping,
     new_fields,
     parents,
+    table_name,
     table_of,
 )
 
@@ -83,11 +85,9 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
     model = (app, str(next((s for s in subjects if s), "")).lower())
     options = state.models[model].options if model in state.models else {}
     if name == "SeparateDatabaseAndState":
-        state, created = state.clone(), known.created
-        known.created = set(created)
-        for inner in operation.database_operations:
-            yield from findings(inner, app, state, known)
-            inner.state_forwards(app, state)
+        created, known.created = known.created, set(known.created)
+        for inner, then in inner_steps(operation, app, state):
+            yield from findings(inner, app, then, known)
         known.created = created
     elif name == "RunPython":
         if operation.code is not RunPython.noop:
@@ -99,26 +99,32 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
             yield "unknown", "extension", []
     elif name == "CreateModel":
         yield from create(operation, model, state, known)
-    elif name in SILENT or name == "RunSQL" or has_no_table(options, "%s.%s" % model):
+    elif name in SILENT or name == "RunSQL" or has_no_table(options, model):
         return
     elif model in known.created:
         if name == "RenameModel":
             known.created.add((app, operation.new_name.lower()))
         yield from held(getattr(operation, "field", None), model, state, known.created)
-    elif name in SAME:
-        if not SAME[name](operation, model, state, known):
-            yield BREAKS
-    else:
-        judge = JUDGES.get(name.replace("Concurrently", ""))
-        yield from judge(operation, model, state, known) if judge else [BREAKS]
+    elif judge := JUDGES.get(name.replace("Concurrently", "")):
+        yield from judge(operation, model, state, known)
+    elif not is_same(name, operation, model, state, known):
+        yield BREAKS
+
+
+def inner_steps(operation: Any, app: str, state: Any, /) -> Iterator[tuple[Any, Any]]:
+    """The operations on the database of a SeparateDatabaseAndState, and the state before each."""
+    state = state.clone()
+    for inner in operation.database_operations:
+        yield inner, state
+        inner.state_forwards(app, state)
 
 
 def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
     known.created.discard(model)
     options = operation.options
-    table = (options.get("db_table") or "%s_%s" % model).lower()
+    table = table_name(options, model).lower()
     if (
-        has_no_table(options, "%s.%s" % model)
+        has_no_table(options, model)
         # The database refuses it, or somebody else has made it.
         or (table in known.tables or '"' in table or len(table) >= 60)
     ):
@@ -128,7 +134,7 @@ def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[
         yield from held(field, model, state, known.created)
     for parent in parents(operation, model):
         if parent not in known.created:
-            yield RESTRICTED, "ForeignKey", ["DELETE " + table_of(parent, state)]
+            yield keeping(parent, state)
 
 
 def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
@@ -165,10 +171,13 @@ def alter_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iter
     return differences(name, old, operation.field, model, state, known.connection)
 
 
-def alter_index_together(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
+def alter_index_together(
+    operation: Any, model: Any, state: Any, known: Known, /
+) -> Iterator[Finding]:
     added, removed = sets(operation, model, state)
     fields, table = state.models[model].fields, table_of(model, state)
-    if any(sum(key_length(fields[name]) for name in one) > LONGEST_KEY for one in added):
+    lengths = [sum(key_length(fields[name], known.connection) for name in one) for one in added]
+    if any(one > LONGEST_KEY for one in lengths):
         yield RESTRICTED, "unbounded", ["INSERT " + table, "UPDATE " + table]
     if removed:
         yield RESTRICTED, "slow", ["SELECT " + table]
@@ -181,8 +190,8 @@ def sets(operation: Any, model: Any, state: Any, /) -> tuple[set[Any], set[Any]]
     return now - was, was - now
 
 
-def add_index(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
-    why = find_index_hazard(operation.index, state.models[model].fields)
+def add_index(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    why = find_index_hazard(operation.index, state.models[model].fields, known.connection)
     table = table_of(model, state)
     if why:
         yield RESTRICTED, why, ["INSERT " + table, "UPDATE " + table]
@@ -211,47 +220,28 @@ JUDGES: dict[str, Any] = {
 }
 
 
-def has_no_column(operation: Any, model: Any, state: Any, known: Known, /) -> bool:
-    name, field = operation.name, state.models[model].fields[operation.name]
+def is_same(name: str, operation: Any, model: Any, state: Any, known: Known, /) -> bool:
+    """Whether it changes nothing that old code knows; otherwise it breaks old code."""
+    found = state.models[model]
+    get = found.options.get
+    if name == "RenameModel":
+        return get("db_table") and not is_joined(model, state)
+    if name == "AlterModelTable":
+        return table_name({"db_table": operation.table}, model) == table_of(model, state)
+    if name == "AlterUniqueTogether":
+        return not any(sets(operation, model, state))
+    if name == "AlterOrderWithRespectTo":
+        return bool(operation.order_with_respect_to) == bool(get("order_with_respect_to"))
+    old = str(getattr(operation, "old_name", None) or getattr(operation, "name", ""))
+    field = found.fields.get(old)
+    if name not in ("RenameField", "RemoveField") or not field:
+        return False
+    new = getattr(operation, "new_name", "")
     if field.many_to_many:
-        return bool(field.remote_field.through)
-    return not (field.remote_field or bound(name, field).db_parameters(known.connection)["type"])
-
-
-def has_same_column(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
-    names = operation.old_name, operation.new_name
-    field = state.models[model].fields[names[0]]
-    if field.many_to_many:
-        return bool(field.remote_field.through or field.db_table)
-    return column_of(names[0], field) == column_of(names[1], field)
-
-
-def keeps_table(_: Any, model: Any, state: Any, __: Known, /) -> bool:
-    return state.models[model].options.get("db_table") and not is_joined(model, state)
-
-
-def has_same_table(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
-    return (operation.table or "%s_%s" % model) == table_of(model, state)
-
-
-def has_same_sets(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
-    return not any(sets(operation, model, state))
-
-
-def has_same_order(operation: Any, model: Any, state: Any, _: Known, /) -> bool:
-    was = state.models[model].options.get("order_with_respect_to")
-    return bool(operation.order_with_respect_to) == bool(was)
-
-
-# Whether it changes nothing that old code knows; otherwise it breaks old code.
-SAME: dict[str, Any] = {
-    "RemoveField": has_no_column,
-    "RenameField": has_same_column,
-    "RenameModel": keeps_table,
-    "AlterModelTable": has_same_table,
-    "AlterUniqueTogether": has_same_sets,
-    "AlterOrderWithRespectTo": has_same_order,
-}
+        return bool(field.remote_field.through or (new and field.db_table))
+    if new:
+        return column_of(old, field) == column_of(new, field)
+    return not (field.remote_field or bound(old, field).db_parameters(known.connection)["type"])
 
 
 def worst(labels: Any) -> str:

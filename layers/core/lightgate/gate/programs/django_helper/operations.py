@@ -9,7 +9,13 @@ from typing import Any
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import DJANGOS, Known, classify, worst
+from lightgate.gate.programs.django_helper.compatibility import (
+    DJANGOS,
+    Known,
+    classify,
+    inner_steps,
+    worst,
+)
 from lightgate.gate.programs.django_helper.declared import read_declaration
 from lightgate.gate.programs.django_helper.defaults import is_filled
 from lightgate.gate.programs.django_helper.errors import error_text
@@ -85,11 +91,9 @@ def is_hidden(operation: Any, app: str, state: Any, /) -> bool:
     """Whether it changes what the schema does not show, such as rows that it fills."""
     name = type(operation).__name__
     if name == "SeparateDatabaseAndState":
-        state, found = state.clone(), False
-        for inner in operation.database_operations:
-            found = found or is_hidden(inner, app, state)
-            inner.state_forwards(app, state)
-        return found
+        return any(
+            is_hidden(inner, app, then) for inner, then in inner_steps(operation, app, state)
+        )
     if name != "AlterField":
         return name.endswith(("Extension", "Collation"))
     old = state.models[app, operation.model_name_lower].fields[operation.name]

@@ -27,14 +27,17 @@ def concrete(model: Any, state: Any, /) -> Any:
 
 def table_of(model: Any, state: Any, /) -> str:
     model = concrete(model, state)
-    found = state.models.get(model)
-    return str((found and found.options.get("db_table")) or "%s_%s" % model)
+    return table_name(state.models[model].options if model in state.models else {}, model)
 
 
-def has_no_table(options: Any, label: str, /) -> bool:
+def table_name(options: Any, model: Any, /) -> str:
+    return str(options.get("db_table") or "%s_%s" % model)
+
+
+def has_no_table(options: Any, model: Any, /) -> bool:
     """Whether Django makes no SQL for such a model."""
     swapped = getattr(settings, options.get("swappable") or "", None)
-    if swapped and str(swapped).lower() != label.lower():
+    if swapped and str(swapped).lower() != ("%s.%s" % model).lower():
         return True
     return bool(options.get("proxy")) or not options.get("managed", True)
 
@@ -72,9 +75,22 @@ def held(field: Any, model: Any, state: Any, created: Any, /) -> Iterator[Findin
     if hasattr(deletes, "on_delete_sql") and deletes.__name__ == "DB_SET_NULL":
         return
     ends = [resolve_relation(to.model, *model), *([model] if field.many_to_many else [])]
-    calls = ["DELETE", *(["UPDATE"] if getattr(field, "to_fields", [None]) != [None] else [])]
     for end in {concrete(end, state) for end in ends} - created:
-        yield RESTRICTED, "ForeignKey", [f"{call} {table_of(end, state)}" for call in calls]
+        yield keeping(end, state, getattr(field, "to_fields", [None]) != [None])
+
+
+def keeping(model: Any, state: Any, is_by_another: bool = False, /) -> Finding:
+    """What cannot be done with a row that another one refers to by its key, or by another field.
+
+    Nobody changes a key that Django numbers, or the link to the row of a parent.
+    """
+    found = state.models.get(model)
+    for field in found.fields.values() if found else ():
+        is_link = getattr(field.remote_field, "parent_link", False)
+        if field.primary_key and not (is_link or "AutoField" in field.get_internal_type()):
+            is_by_another = True
+    calls = ("DELETE", "UPDATE") if is_by_another else ("DELETE",)
+    return RESTRICTED, "ForeignKey", [f"{call} {table_of(model, state)}" for call in calls]
 
 
 def column_of(name: str, field: Any, /) -> str:
