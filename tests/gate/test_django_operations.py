@@ -661,6 +661,70 @@ def test_changes_to_a_table_that_comes_with_the_same_plan_break_nobody() -> None
     assert whole["name"] == "crops.0001"
 
 
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [field(F.IntegerField(default=0))],
+        [M.RemoveField("Crop", "size")],
+        [M.DeleteModel("Crop")],
+        [M.RenameField("Crop", "size", "width")],
+        [M.RenameModel("Crop", "Fruit")],
+        [M.AlterModelTable("Crop", "fruits")],
+        [alter("size", F.TextField(null=True))],
+        [alter("name", F.CharField(max_length=50, unique=True))],
+        [M.AddConstraint("Crop", UNIQUE)],
+        [M.AlterUniqueTogether("Crop", {("name", "size")})],
+        [alter("size", F.IntegerField())],
+        [M.RunPython(print)],
+        [M.RunSQL("delete from crops_crop")],
+        [postgres.AddIndexConcurrently("Crop", INDEX)],
+        [postgres.RemoveIndexConcurrently("Crop", "by_name")],
+        [both(postgres.AddIndexConcurrently("Crop", INDEX))],
+        [field(F.IntegerField(null=True)), M.RunPython(print, M.RunPython.noop)],
+    ],
+    ids=[
+        "column without a default",
+        "dropped column",
+        "dropped table",
+        "renamed column",
+        "renamed model",
+        "renamed table",
+        "changed type",
+        "unique column",
+        "unique constraint",
+        "unique together",
+        "NOT NULL",
+        "Python without a reverse",
+        "SQL without a reverse",
+        "concurrent index in a transaction",
+        "concurrent removal in a transaction",
+        "concurrent index within another operation",
+        "data and schema in one",
+    ],
+)
+def test_each_kind_of_danger_that_django_migration_linter_knows_is_caught(
+    operations: list[Any],
+) -> None:
+    migration, state = M.Migration("0002", "crops"), ProjectState()
+    migration.operations = operations
+    made = M.CreateModel("Crop", CROP.fields, {"indexes": [INDEX]})
+    made.state_forwards("crops", state)
+
+    assert describe((migration, False), state, Known(connection))["class"] != "compatible"
+
+
+@pytest.mark.parametrize(("is_atomic", "label"), [(True, "unknown"), (False, "compatible")])
+def test_a_concurrent_index_needs_a_migration_without_a_transaction(
+    is_atomic: bool, label: str
+) -> None:
+    own = type("Migration", (M.Migration,), {"atomic": is_atomic})("0002", "crops")
+    own.operations = [postgres.AddIndexConcurrently("Crop", INDEX)]
+    state = ProjectState()
+    CROP.state_forwards("crops", state)
+
+    assert describe((own, False), state, Known(connection))["class"] == label
+
+
 def test_backwards_everything_is_taken_away() -> None:
     migration = M.Migration("0001", "crops")
     migration.operations = [CROP, M.RemoveField("Crop", "size"), M.RunSQL("select 1", "select 2")]

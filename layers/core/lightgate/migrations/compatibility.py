@@ -134,6 +134,7 @@ _WHY_REVERSED = {
 }
 _REVERSED = "it is reversed, and the live version may rely on it"
 _WHY_UNKNOWN_THAT = {
+    "atomic": "Django does not run it in a transaction: the migration needs atomic = False",
     "declared": "the team declares so, and Lightgate has not checked it",
     "extension": "the extension may change operators and functions that the previous version uses",
     "type": "the type of the column carries more than a type, such as a default or a check",

@@ -49,10 +49,13 @@ EXTENSIONS = (
 class Known:
     """What there is before the plan, and `created`: the models whose tables old code cannot know.
 
-    `declared` is what the spec says of migrations that cannot be read.
+    `declared` is what the spec says of migrations that cannot be read. `is_atomic` says whether the
+    migration that is read is one transaction.
 
     An unmanaged model, or one whose table exists already, is not among them.
     """
+
+    is_atomic = False
 
     def __init__(
         self,
@@ -94,6 +97,8 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
             yield "data", "", []
     elif not name or (name == "RunSQL" and operation.sql != operation.noop):
         yield "unknown", "", []
+    elif name.endswith("Concurrently") and known.is_atomic:
+        yield "unknown", "atomic", []
     elif name.endswith("Extension"):
         if operation.name not in (*EXTENSIONS, *known.extensions):
             yield "unknown", "extension", []

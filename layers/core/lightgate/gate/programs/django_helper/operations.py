@@ -38,6 +38,7 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     if own:
         operations.append([declared or "unknown", irreversible := "Migration.apply"])
     shows, is_atomic = not (own or is_backwards), migration.atomic is True and not own
+    known.is_atomic = migration.atomic
     single = shows and len(migration.operations) == 1 and is_single(migration)
     for operation in migration.operations:
         label, kind = "breaking", type(operation).__name__
