@@ -124,7 +124,7 @@ def eventually(
 
 
 def after(container: str, port: int, condition: str = "SUCCESS") -> str:
-    return f"{container}:{port}:{condition}"
+    return f"{container}:{port}" + ("" if condition == "SUCCESS" else f":{condition}")
 
 
 class Runner:

@@ -231,7 +231,7 @@ def test_the_distributor_serves_on_after_its_own_commands_end(containers: Contai
         "timeoutSeconds": 30, "graceSeconds": 1, "afterFailure": "hold", "secretNames": [],
         "healthCheck": None,
     }  # fmt: skip
-    needed = f"first:{gate_port}:SUCCESS"
+    needed = f"first:{gate_port}"
     second = {**release, "container": "second", "after": [needed]}
     texts = (program_text("supervisor"), program_text("waiter"))
     carried = containers.run(

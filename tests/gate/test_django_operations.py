@@ -293,6 +293,7 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (M.AlterModelTable("Crop", "crops_crop"), "compatible"),
         (M.AlterModelTable("Crop", None), "compatible"),
         (M.AlterUniqueTogether("Crop", set()), "compatible"),
+        (alter("once", F.SmallIntegerField(db_default=1)), "restricted (unique)"),
         (M.AlterIndexTogether("Crop", {("name", "size")}), "compatible"),
         (M.AlterIndexTogether("Crop", {("name", "story")}), "restricted (unbounded)"),
         (index(F.F("name"), F.F("size").desc()), "compatible"),
@@ -430,6 +431,10 @@ class Dated(F.Model):
         app_label = "crops"
 
 
+GRADE = F.SmallIntegerField(db_default=1)
+LOW = {"condition" if django.VERSION >= (5, 1) else "check": F.Q(grade__lt=3)}
+
+
 @pytest.mark.parametrize(
     ("operation", "statements"),
     [
@@ -454,13 +459,16 @@ class Dated(F.Model):
         (table(F.ForeignKey("crops.Herb", F.CASCADE)), ["DELETE crops_herb"]),
         (field(F.ManyToManyField("self")), ["DELETE crops_crop"]),
         (M.RemoveIndex("Crop", "by_name"), ["SELECT crops_crop"]),
+        (M.RemoveConstraint("Crop", "once"), ["INSERT crops_crop", "SELECT crops_crop"]),
+        (M.RemoveConstraint("Crop", "low"), ["SELECT crops_crop"]),
+        (M.AlterUniqueTogether("Crop", set()), ["INSERT crops_crop", "SELECT crops_crop"]),
         (index(fields=["story"]), ["INSERT crops_crop", "UPDATE crops_crop"]),
         (
             M.AlterField("Field", "id", F.BigAutoField(primary_key=True)),
             [
                 f"{call} crops_{name}"
                 for call in ("INSERT", "SELECT", "UPDATE")
-                for name in ("bed", "field")
+                for name in ("bed", "field", "mound", "pot")
             ],
         ),
     ],
@@ -469,19 +477,26 @@ def test_a_restricted_operation_names_the_statements(operation: Any, statements:
     state, known = ProjectState(), Known(connection)
     area = M.CreateModel("Field", [("id", F.AutoField(primary_key=True))])
     bed = M.CreateModel("Bed", [("it", F.ForeignKey("crops.Field", F.CASCADE))])
+    plot = M.CreateModel("Plot", [], {"proxy": True}, bases=("crops.Field",))
+    mound_key = F.OneToOneField("crops.Plot", F.CASCADE, primary_key=True)
+    mound = M.CreateModel("Mound", [("it", mound_key)])
+    pot = M.CreateModel("Pot", [("it", F.ForeignKey("crops.Mound", F.CASCADE))])
+    far = M.CreateModel("Far", [("it", F.ForeignKey("crops.Pot", F.CASCADE))])
     label_ = M.CreateModel("Label", [("code", F.CharField(max_length=9, primary_key=True))])
     link = F.OneToOneField("crops.Crop", F.CASCADE, primary_key=True, parent_link=True)
     herb = M.CreateModel("Herb", [("crop_ptr", link)], bases=("crops.Crop",))
-    for one in (CROP, area, bed, label_, herb):
+    rules = [
+        F.UniqueConstraint(fields=["name"], name="once"),
+        F.CheckConstraint(name="low", **LOW),
+    ]
+    options = {"constraints": rules, "unique_together": {("name", "size")}}
+    crop = M.CreateModel("Crop", CROP.fields, options)
+    for one in (crop, area, bed, label_, herb, plot, mound, pot, far):
         one.state_forwards("crops", state)
 
     label, _, found = classify(operation, "crops", state, known)
 
     assert (label, found) == ("restricted", statements)
-
-
-GRADE = F.SmallIntegerField(db_default=1)
-LOW = {"condition" if django.VERSION >= (5, 1) else "check": F.Q(grade__lt=3)}
 
 
 @pytest.mark.parametrize(
@@ -582,6 +597,23 @@ def test_where_the_database_lets_go_by_itself_old_code_can_delete(deletes: str, 
     [found] = told(table(column), known=[CROP])
 
     assert found.startswith(label)
+
+
+@pytest.mark.skipif(not hasattr(F, "DB_CASCADE"), reason="of Django 6.1")
+def test_a_row_that_the_database_deletes_with_another_one_keeps_that_one_too() -> None:
+    def made(name: str, **fields: Any) -> M.CreateModel:
+        return M.CreateModel(name, list(fields.items()))
+
+    state, known = ProjectState(), Known(connection)
+    shop = made("Shop", of=F.ForeignKey("crops.Town", F.DB_CASCADE))
+    shelf = made("Shelf", of=F.ForeignKey("crops.Shop", F.DB_CASCADE))
+    twin = M.CreateModel("Twin", [], {"managed": False, "db_table": "crops_shelf"})
+    for one in (made("Town"), shop, shelf, twin):
+        one.state_forwards("crops", state)
+
+    _, _, found = classify(table(F.ForeignKey("crops.Twin", F.CASCADE)), "crops", state, known)
+
+    assert found == ["DELETE crops_shelf", "DELETE crops_shop", "DELETE crops_town"]
 
 
 def describe_alone(operation: Any) -> dict[str, Any]:

@@ -22,8 +22,8 @@ def compiled(
 def gate_config(container: Json) -> Json:
     """What the gate in front of a container's command is told, wherever its program comes from."""
     command = container["command"]
-    assert command[1:4] == ["-I", "-S", "-c"]
-    config: Json = json.loads(next(word for word in command[4:] if word.startswith('{"release":')))
+    assert command[1:2] == ["-ISc"]
+    config: Json = json.loads(next(word for word in command[2:] if word.startswith('{"release":')))
     return whole_config(config)
 
 
@@ -42,7 +42,7 @@ def own_command(container: Json) -> list[str]:
     command: list[str] = container["command"]
     told = next(n for n, word in enumerate(command) if word.startswith('{"release":'))
     # What a loader is told comes between.
-    return command[told + (4 if command[4] == program_text("loader") else 1) :]
+    return command[told + (4 if command[2] == program_text("loader") else 1) :]
 
 
 def assert_same_texts(found: Iterable[str], *expected: str) -> None:

@@ -64,7 +64,7 @@ def _hash() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """The arguments after `python3 -I -S -c` that come before a container's own command.
+    """The arguments after `python3 -ISc` that come before a container's own command.
 
     Each container has its programs in its arguments, as plain text, if there is room. Otherwise, as
     for every app whose plan is read, one container, the distributor, has them all, packed. The

@@ -1,6 +1,6 @@
 """Distributes the programs to the other containers, and becomes the supervisor of its own.
 
-    python3 -I -S -c SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
+    python3 -ISc SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
 
 It is used if the deployment would be too large with the programs in each container. PACKED are the
 texts of supervisor, waiter, Django helper and S3 client, with a zero byte between two, compressed

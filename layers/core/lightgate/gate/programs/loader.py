@@ -1,6 +1,6 @@
 """Gets the programs from the distributor, and becomes one of them.
 
-    python3 -I -S -c SOURCE CONFIG PORT HASH NUMBERS COMMAND [ARGUMENT ...]
+    python3 -ISc SOURCE CONFIG PORT HASH NUMBERS COMMAND [ARGUMENT ...]
 
 NUMBERS has a digit for each text that this container needs, counted from 0 in the order in which
 the distributor has them. The first is the program. The others are its helpers, which it gets as

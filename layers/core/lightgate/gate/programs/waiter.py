@@ -1,8 +1,9 @@
 """Waits until other containers have reached a condition, then becomes the command.
 
-    python3 -I -S -c SOURCE CONFIG COMMAND [ARGUMENT ...]
+    python3 -ISc SOURCE CONFIG COMMAND [ARGUMENT ...]
 
 CONFIG is JSON: {"release": ..., "container": ..., "after": ["container:port:condition"]}.
+The condition SUCCESS is left out.
 On a loopback port, the supervisor of each container in `after` sends a line for each fact that has
 become true: `lightgate <release> <container> <FACT>`. Python 3.8 and later.
 In a deployment that rolls back to an old release, whose CONFIG this still is, the environment has
@@ -22,7 +23,7 @@ import time
 from typing import Any, Iterator, NoReturn
 
 NAME = "[A-Za-z0-9._-]{1,128}"
-DEPENDENCY = re.compile(f"({NAME}):([0-9]{{1,5}}):(START|HEALTHY|COMPLETE|SUCCESS)")
+DEPENDENCY = re.compile(f"({NAME}):([0-9]{{1,5}})(?::(START|HEALTHY|COMPLETE))?")
 LINE_LIMIT = 512  # bytes; a supervisor sends no longer line
 
 
@@ -139,7 +140,7 @@ def read_config(text: str) -> dict[str, Any]:
         parts = DEPENDENCY.fullmatch(one)
         if not parts or not 0 < int(parts[2]) < 65536:
             raise ValueError(f"{one!r} is not a container with its port and condition")
-        found.append(parts.groups())
+        found.append(parts.groups("SUCCESS"))
     return {**config, "after": found}
 
 

@@ -17,7 +17,8 @@ from lightgate.gate.programs.django_helper.relations import (
     RESTRICTED,
     column_of,
     concrete,
-    refers,
+    on,
+    referring,
     table_of,
 )
 
@@ -36,7 +37,7 @@ def differences(
 ) -> Iterator[Finding]:
     """What old code may meet: a class, what decides it, and the statements that may fail."""
     table = table_of(model, state)
-    reads, writes = ["SELECT " + table], ["INSERT " + table, "UPDATE " + table]
+    reads, writes = on(table, "SELECT"), on(table, "INSERT", "UPDATE")
     if old.many_to_many or new.many_to_many:
         if joined(name, old, model, state) != joined(name, new, model, state):
             yield BREAKS
@@ -54,7 +55,7 @@ def differences(
     if old.null != new.null:
         yield (RESTRICTED, "NULL", reads) if new.null else BREAKS
     if old.unique != new.unique:
-        yield BREAKS[0], "" if new.unique else "unique", []
+        yield BREAKS if new.unique else (RESTRICTED, "unique", on(table, "INSERT", "SELECT"))
     elif new.db_index > old.db_index and key_length(new, connection) > LONGEST_KEY:
         yield RESTRICTED, "unbounded", writes
     elif new.db_index < old.db_index:
@@ -121,12 +122,9 @@ def type_differences(
     if before["type"] != after["type"]:
         how = widens(str(before["type"]), str(after["type"]), connection.vendor)
         if how == "wider" or how == "digits":
-            tables = [table]
-            if new.primary_key:
-                others = sorted(state.models.items())
-                tables += [table_of(key, state) for key, m in others if refers(m, key, model)]
             calls = ("SELECT", "INSERT", "UPDATE") if how == "wider" else ("UPDATE",)
-            yield RESTRICTED, how, [f"{call} {one}" for one in tables for call in calls]
+            for one in [table, *(referring(model, state) if new.primary_key else ())]:
+                yield RESTRICTED, how, on(one, *calls)
         elif how:
             yield BREAKS[0], how, []
     if was.db_type_suffix(connection) != now.db_type_suffix(connection):
@@ -135,7 +133,7 @@ def type_differences(
         yield BREAKS[0], "collation", []
     if before["check"] != after["check"]:
         has_check = bool(after["check"])
-        yield (BREAKS[0], "check", []) if has_check else (RESTRICTED, "free", ["SELECT " + table])
+        yield (BREAKS[0], "check", []) if has_check else (RESTRICTED, "free", on(table, "SELECT"))
 
 
 def bound(name: str, field: Any, /) -> Any:

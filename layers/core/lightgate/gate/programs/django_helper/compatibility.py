@@ -15,12 +15,14 @@ from lightgate.gate.programs.django_helper.relations import (
     BREAKS,
     RESTRICTED,
     column_of,
+    concrete,
     has_no_table,
     held,
     is_ambiguous,
     is_joined,
     keeping,
     new_fields,
+    on,
     parents,
     table_name,
     table_of,
@@ -137,9 +139,8 @@ def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[
     known.created.add(model)
     for field in new_fields(operation):
         yield from held(field, model, state, known.created)
-    for parent in parents(operation, model):
-        if parent not in known.created:
-            yield keeping(parent, state)
+    for parent in {concrete(one, state) for one in parents(operation, model)} - known.created:
+        yield keeping(parent, state)
 
 
 def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
@@ -162,7 +163,7 @@ def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterat
         if not PLAIN.fullmatch(one["type"]):
             yield "unknown", "type", []
     if is_ambiguous(column_of(name, field), model, state, known.created):
-        yield RESTRICTED, "ambiguous", ["SELECT " + table_of(model, state)]
+        yield RESTRICTED, "ambiguous", on(table_of(model, state), "SELECT")
 
 
 def is_django(field: Any, method: str, /) -> bool:
@@ -183,9 +184,17 @@ def alter_index_together(
     fields, table = state.models[model].fields, table_of(model, state)
     lengths = [sum(key_length(fields[name], known.connection) for name in one) for one in added]
     if any(one > LONGEST_KEY for one in lengths):
-        yield RESTRICTED, "unbounded", ["INSERT " + table, "UPDATE " + table]
+        yield RESTRICTED, "unbounded", on(table, "INSERT", "UPDATE")
     if removed:
-        yield RESTRICTED, "slow", ["SELECT " + table]
+        yield RESTRICTED, "slow", on(table, "SELECT")
+
+
+def alter_unique_together(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
+    added, removed = sets(operation, model, state)
+    if added:
+        yield BREAKS
+    if removed:
+        yield RESTRICTED, "unique", on(table_of(model, state), "INSERT", "SELECT")
 
 
 def sets(operation: Any, model: Any, state: Any, /) -> tuple[set[Any], set[Any]]:
@@ -199,18 +208,21 @@ def add_index(operation: Any, model: Any, state: Any, known: Known, /) -> Iterat
     why = find_index_hazard(operation.index, state.models[model].fields, known.connection)
     table = table_of(model, state)
     if why:
-        yield RESTRICTED, why, ["INSERT " + table, "UPDATE " + table]
+        yield RESTRICTED, why, on(table, "INSERT", "UPDATE")
 
 
 def remove_index(_: Any, model: Any, state: Any, __: Known, /) -> Iterator[Finding]:
-    yield RESTRICTED, "slow", ["SELECT " + table_of(model, state)]
+    yield RESTRICTED, "slow", on(table_of(model, state), "SELECT")
 
 
 def remove_constraint(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
     constraints = state.models[model].options.get("constraints", [])
     names = {one.name: type(one).__name__ for one in constraints}
-    if names.get(operation.name) in ("CheckConstraint", "ExclusionConstraint"):
-        yield RESTRICTED, "free", ["SELECT " + table_of(model, state)]
+    kind, table = names.get(operation.name), table_of(model, state)
+    if kind in ("CheckConstraint", "ExclusionConstraint"):
+        yield RESTRICTED, "free", on(table, "SELECT")
+    elif kind == "UniqueConstraint":
+        yield RESTRICTED, "unique", on(table, "INSERT", "SELECT")
     else:
         yield BREAKS
 
@@ -219,6 +231,7 @@ JUDGES: dict[str, Any] = {
     "AddField": add_field,
     "AlterField": alter_field,
     "AlterIndexTogether": alter_index_together,
+    "AlterUniqueTogether": alter_unique_together,
     "AddIndex": add_index,
     "RemoveIndex": remove_index,
     "RemoveConstraint": remove_constraint,
@@ -233,8 +246,6 @@ def is_same(name: str, operation: Any, model: Any, state: Any, known: Known, /) 
         return get("db_table") and not is_joined(model, state)
     if name == "AlterModelTable":
         return table_name({"db_table": operation.table}, model) == table_of(model, state)
-    if name == "AlterUniqueTogether":
-        return not any(sets(operation, model, state))
     if name == "AlterOrderWithRespectTo":
         return bool(operation.order_with_respect_to) == bool(get("order_with_respect_to"))
     old = str(getattr(operation, "old_name", None) or getattr(operation, "name", ""))

@@ -89,8 +89,22 @@ def keeping(model: Any, state: Any, is_by_another: bool = False, /) -> Finding:
         is_link = getattr(field.remote_field, "parent_link", False)
         if field.primary_key and not (is_link or "AutoField" in field.get_internal_type()):
             is_by_another = True
-    calls = ("DELETE", "UPDATE") if is_by_another else ("DELETE",)
-    return RESTRICTED, "ForeignKey", [f"{call} {table_of(model, state)}" for call in calls]
+    tables = [table_of(model, state)]
+    statements = on(tables[0], *["UPDATE"] * is_by_another)
+    for table in tables:
+        statements += on(table, "DELETE")
+        for own, one in state.models.items():
+            for field in one.fields.values() if table_of(own, state) == table else ():
+                to = field.remote_field
+                # The database deletes the row with the one that it refers to.
+                if getattr(getattr(to, "on_delete", None), "__name__", "") == "DB_CASCADE":
+                    other = table_of(resolve_relation(to.model, *own), state)
+                    tables += [other] * (other not in tables)
+    return RESTRICTED, "ForeignKey", statements
+
+
+def on(table: str, *calls: str) -> list[str]:
+    return [f"{call} {table}" for call in calls]
 
 
 def column_of(name: str, field: Any, /) -> str:
@@ -107,18 +121,30 @@ def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
         if other == model or other in created:
             continue
         names = {column_of(name, field) for name, field in found.fields.items()}
-        if column in names and (
-            refers(found, other, model) or refers(state.models[model], model, other)
-        ):
+        if column in names and (refers(other, model, state) or refers(model, other, state)):
             return True
     return False
 
 
-def refers(found: Any, own: Any, other: Any, /) -> bool:
+def refers(own: Any, other: Any, state: Any, /) -> bool:
     """Whether the model has a relation to the other one, or is its child."""
+    found = state.models[own]
     ends = [one.remote_field.model for one in found.fields.values() if one.remote_field]
     ends += [base for base in found.bases if isinstance(base, str)]
-    return any(resolve_relation(end, *own) == other for end in ends)
+    return any(concrete(resolve_relation(end, *own), state) == other for end in ends)
+
+
+def referring(model: Any, state: Any, /) -> list[str]:
+    """The tables whose columns have the type of the model's key, also by way of other keys."""
+    tables, models = [], [model]
+    for each in models:
+        for own, found in state.models.items():
+            if refers(own, each, state):
+                tables.append(table_of(own, state))
+                is_key = any(one.primary_key and one.remote_field for one in found.fields.values())
+                has_parent = any(isinstance(base, str) for base in found.bases)
+                models += [own] * ((is_key or has_parent) and own not in models)
+    return tables
 
 
 def is_joined(model: Any, state: Any, /) -> bool:

@@ -1,6 +1,6 @@
 """Runs a command after other containers have reached a condition, and tells dependents how it went.
 
-    python3 -I -S -c SOURCE CONFIG [HELPER] [CLIENT] COMMAND [ARGUMENT ...]
+    python3 -ISc SOURCE CONFIG [HELPER] [CLIENT] COMMAND [ARGUMENT ...]
 
 CONFIG is JSON, see config.py. HELPER is the source of the Django helper, if CONFIG has `django`.
 CLIENT is that of the S3 client, if CONFIG has `mailbox`: then nothing pending is applied without a

@@ -19,7 +19,7 @@ DEFAULTS = {
     "secretNames": [],
 }
 NAME = "[A-Za-z0-9._-]{1,128}"
-DEPENDENCY = re.compile(f"({NAME}):([0-9]{{1,5}}):(START|HEALTHY|COMPLETE|SUCCESS)")
+DEPENDENCY = re.compile(f"({NAME}):([0-9]{{1,5}})(?::(START|HEALTHY|COMPLETE))?")
 CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}
 DJANGO_DEFAULTS = {
     "manage": ["python", "manage.py"],
@@ -73,7 +73,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         commands.append(check["command"])
         numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
     found = [DEPENDENCY.fullmatch(one) for one in after]
-    config["after"] = [one.groups() for one in found if one]
+    config["after"] = [one.groups("SUCCESS") for one in found if one]
     ports = [config["port"], *(int(port) for _, port, _ in config["after"])]
     for what, is_right in (
         ("after", isinstance(after, list) and all(found)),
