@@ -48,7 +48,8 @@ mutants: $(READY) ## Break each promise of the design once; a test must fail eac
 fuzz-compatibility: $(READY) ## Compare the classes of random migrations with what old code can do: [SEED=n] [CASES=n] [OPTIONS="--engine mariadb --django 4.2"]
 	@python -m tests.compatibility_fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(OPTIONS)
 
-benchmark: $(READY) ## Measure the cost of the gate: start-up, opening, memory, an empty migrate
+benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
+	@python -m benchmarks.releases
 	@python -m benchmarks.gate
 
 plan: $(READY) ## Print the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]

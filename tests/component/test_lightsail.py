@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -571,3 +572,81 @@ def test_a_service_that_was_created_again_is_another_one(
 
     with pytest.raises(RefusedError, match=f"{NAME} was deleted and created again"):
         lightsail.service(NAME, since)
+
+
+LIST = "lightsail.GetContainerServiceDeployments"
+
+
+@pytest.fixture
+def lists(cloud: Cloud) -> Counter[str]:
+    """How often the versions of a service were read."""
+    found: Counter[str] = Counter()
+    cloud.faults.watch(lambda call: found.update([call] if call == LIST else []))
+    return found
+
+
+def test_the_versions_are_not_read_while_the_followed_deployment_is_next_or_current(
+    cloud: Cloud, lightsail: Lightsail, lists: Counter[str]
+) -> None:
+    lightsail.create_deployment(request("r1"))
+    service = lightsail.service(NAME, following="r1")
+    assert service.next is not None
+    assert service.deployment_of("r1") == service.version_of(1) == service.next
+    assert not service.has_failed(1, "r1")
+    cloud.clock.sleep(200)
+    assert lightsail.service(NAME, following="r1").serves_own(1, "r1")
+    assert lists.total() == 0
+
+    with pytest.raises(LookupError, match="were not read"):
+        len(service.deployments)
+    with pytest.raises(LookupError, match="were not read"):
+        service.version_of(7)
+
+
+def test_the_versions_are_read_when_the_followed_deployment_is_neither_next_nor_current(
+    cloud: Cloud, lightsail: Lightsail, lists: Counter[str]
+) -> None:
+    cloud.lightsail.courses.append(Course(ends="FAILED"))
+    lightsail.create_deployment(request("r1"))
+    cloud.clock.sleep(200)
+    assert lightsail.service(NAME, following="r1").has_failed(1, "r1")
+
+    for release in ("r2", "r3"):
+        lightsail.create_deployment(request(release))
+        cloud.clock.sleep(200)
+    service = lightsail.service(NAME, following="r2")
+    assert service.has_replaced(2, "r2")
+    assert {one.version for one in service.deployments} == {1, 2, 3}
+    assert lists.total() == 2
+
+
+def test_the_secrets_are_read_once_while_a_deployment_starts(
+    cloud: Cloud, lightsail: Lightsail, lists: Counter[str]
+) -> None:
+    lightsail.create_deployment(request("r1"))
+    cloud.clock.sleep(200)
+    lightsail.create_deployment(with_environment("r2", KEY="the second key"))
+    text = f"{SECRET}, the second key"
+    for _ in range(3):
+        seen = lightsail.service(NAME, following="r2")
+        assert lightsail.mask(NAME, "r2", seen=seen).text(text) == "***, ***"
+        cloud.clock.sleep(10)
+    assert lists.total() == 1
+
+    cloud.clock.sleep(200)
+    lightsail.create_deployment(with_environment("r3", KEY="the third key"))
+    for release in ("r2", "r3"):
+        seen = lightsail.service(NAME, following=release)
+        mask = lightsail.mask(NAME, release, seen=seen)
+        assert mask.text("the third key, the second key") == "***, ***"
+
+
+def test_the_secrets_of_another_service_of_the_same_name_are_read_again(
+    cloud: Cloud, lightsail: Lightsail
+) -> None:
+    for key in ("the first key", "the second key"):
+        cloud.lightsail.add(NAME)
+        lightsail.create_deployment(with_environment("r1", KEY=key))
+        seen = lightsail.service(NAME, following="r1")
+        assert lightsail.mask(NAME, "r1", seen=seen).text(key) == "***"
+        cloud.clock.sleep(1)

@@ -4,6 +4,7 @@ import io
 import json
 import marshal
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ _PARSE_PATH = cache(json_path.parse)
 _START = Execution.start
 # What Step Functions carries; a larger answer or state ends the execution, past every Catch.
 _LARGEST_BYTES = 256 * 1024
+_ATTEMPTS = ("TaskScheduled", "LambdaFunctionScheduled")
 _ENDED = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 visited: set[str] = set()
@@ -77,13 +79,17 @@ def attempts(state: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """An execution that has ended, with the states it went through."""
+    """An execution that has ended, with the states it went through.
+
+    `retries` counts the attempts of its tasks after the first ones.
+    """
 
     arn: str
     status: str
     error: str | None
     cause: str | None
     states: list[str]
+    retries: int
     history: str
 
 
@@ -131,12 +137,14 @@ class ReleaseMachine:
             if "stateEnteredEventDetails" in event
         ]
         visited.update(entered)
+        types = Counter(event["type"] for event in events)
         return Ended(
             arn=arn,
             status=found.status,
             error=found.error,
             cause=found.cause,
             states=entered,
+            retries=sum(types[name] for name in _ATTEMPTS) - types["TaskStateEntered"],
             history=json.dumps(events, default=str),
         )
 

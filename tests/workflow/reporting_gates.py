@@ -15,7 +15,7 @@ from tests.workflow.world import APP, MAILBOXES, SUCCEEDED, Json, World, spec
 
 PLAN = "ab12cd34"
 MESSAGES = {"plan": "plan", "succeeded": "result", "failed": "result"}  # all others: status
-_ENDS_AFTER = timedelta(seconds=10)
+ENDS_AFTER = timedelta(seconds=10)
 
 
 def minutes(count: float) -> timedelta:
@@ -184,7 +184,7 @@ class Gate:
         assert self.deployment is not None
         version, self._is_over = self.deployment.version, True
         self._world.lightsail.services[APP].later(
-            _ENDS_AFTER,
+            ENDS_AFTER,
             lambda service: (
                 service.activated(version) if state == "ACTIVE" else service.failed(version)
             ),

@@ -578,7 +578,7 @@ def test_a_release_that_is_over_begins_no_snapshot(
     world.put_spec(database(backup="when-pending"))
     world.instance.busy_until = world.clock.now() + minutes(4)
     gate = Gate(world, "a.0002", patience=120)
-    monkeypatch.setattr("tests.workflow.reporting_gates._ENDS_AFTER", minutes(10))
+    monkeypatch.setattr("tests.workflow.reporting_gates.ENDS_AFTER", minutes(10))
 
     ended = world.release()
 

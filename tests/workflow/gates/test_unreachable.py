@@ -165,7 +165,7 @@ def test_a_gate_that_cannot_be_read_makes_no_success(
 def test_a_reported_failure_stays_when_the_gate_channel_becomes_unreadable(
     world: World, monkeypatch: pytest.MonkeyPatch, deny: Deny
 ) -> None:
-    monkeypatch.setattr("tests.workflow.reporting_gates._ENDS_AFTER", timedelta(seconds=300))
+    monkeypatch.setattr("tests.workflow.reporting_gates.ENDS_AFTER", timedelta(seconds=300))
     gate = Gate(world, "a.0002", takes=20)
     monkeypatch.setattr(gate, "_succeed", lambda: gate._fail("of the gate itself"))
     ends = timedelta(seconds=250) + world.clock.now()

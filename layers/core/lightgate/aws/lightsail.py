@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
-from lightgate.deployment.status import Deployment, Endpoint, Service
+from lightgate.deployment.status import Deployment, Endpoint, NotListed, Service
 from lightgate.diagnosis.app_log import AppLog, read_app_log, shows_the_failure
 from lightgate.errors import NotShownError, RefusalCode, RefusedError, UnreachableError
 from lightgate.gate.log_lines import reports
@@ -66,19 +66,30 @@ class Lightsail:
     def __init__(self, client: Any, create_client: Any, now: Callable[[], datetime]) -> None:  # noqa: ANN401
         self._client, self._now = client, now
         self._create_client = create_client
+        self._activating: tuple[object, Sequence[Mapping[str, Any]]] | None = None
 
     @reaching("GetContainerServices")
-    def service(self, name: str, since: datetime | None = None) -> Service:
+    def service(
+        self, name: str, since: datetime | None = None, *, following: str | None = None
+    ) -> Service:
         """The service as it shows itself now; reads may lag behind what was created.
 
-        `since` is when the service was created that is meant, None if that is unknown.
+        `since` is when the service was created that is meant, None if that is unknown. While the
+        deployment of the release `following` is current or next, the versions are not read: 50 of
+        them are 1.5 MB.
 
         Raises:
             RefusedError: there is no such service, or it was deleted and created again.
         """
         try:
             [found] = self._client.get_container_services(serviceName=name)["containerServices"]
-            listed = self._deployments(name, may_lack=_never_deployed(found))
+            current = _deployment_or_none(found.get("currentDeployment"))
+            upcoming = _deployment_or_none(found.get("nextDeployment"))
+            followed = [one for one in (current, upcoming) if one and one.release == following]
+            listed: Sequence[Deployment] = NotListed()
+            if following is None or not followed:
+                shown = self._deployments(name, may_lack=_never_deployed(found))
+                listed = [_deployment(one) for one in shown]
         except ClientError as error:
             if error_code(error) == "NotFoundException":
                 raise RefusedError(
@@ -100,9 +111,9 @@ class Lightsail:
             created_at=found["createdAt"],
             state=found["state"],
             disabled=found.get("isDisabled", False),
-            current=_deployment_or_none(found.get("currentDeployment")),
-            next=_deployment_or_none(found.get("nextDeployment")),
-            deployments=[_deployment(one) for one in listed],
+            current=current,
+            next=upcoming,
+            deployments=listed,
             url=found.get("url") or None,
             scale=found["scale"],
             puller_role=_puller_role(found),
@@ -122,7 +133,12 @@ class Lightsail:
 
     @reaching("GetContainerServiceDeployments")
     def mask(
-        self, service: str, release: str | None = None, is_open: _OpenVariables = _NOTHING_OPEN
+        self,
+        service: str,
+        release: str | None = None,
+        is_open: _OpenVariables = _NOTHING_OPEN,
+        *,
+        seen: Service | None = None,
     ) -> Mask:
         """Takes the secrets out of all that the service's containers write.
 
@@ -130,13 +146,22 @@ class Lightsail:
         write to the same logs. Only the variables that `is_open` names are left out, in the
         deployment of `release`.
 
+        `seen` is the service as of now. While the deployment of `release` is its next one, no other
+        deployment can begin, so the versions are read only once.
+
         Raises:
             NotShownError: the service does not show the deployment of `release`. Its secrets are
                 unknown then.
         """
-        shown = self._deployments(service)
-        if release is not None and not any(_release(one) == release for one in shown):
-            raise NotShownError(f"{service} does not show the deployment of {release}")
+        key = _activating(seen, release)
+        if key is None or self._activating is None or self._activating[0] != key:
+            shown = self._deployments(service)
+            if release is not None and not any(_release(one) == release for one in shown):
+                raise NotShownError(f"{service} does not show the deployment of {release}")
+            # Only the last one: what is kept has the secrets of an app.
+            self._activating = None if key is None else (key, shown)
+        else:
+            shown = self._activating[1]
         return Mask(self._secrets(shown, release, is_open))
 
     @reaching("CreateContainerServiceDeployment")
@@ -354,6 +379,14 @@ def _values(request: Mapping[str, Any]) -> list[str]:
 
 def _deployment_or_none(found: Mapping[str, Any] | None) -> Deployment | None:
     return _deployment(found) if found else None
+
+
+def _activating(service: Service | None, release: str | None) -> object:
+    """What identifies the service while it starts the deployment of the release; else None."""
+    upcoming = service.next if service is not None else None
+    if service is None or upcoming is None or release is None or upcoming.release != release:
+        return None
+    return service.name, service.created_at, upcoming.version, release
 
 
 def _never_deployed(found: Mapping[str, Any]) -> bool:

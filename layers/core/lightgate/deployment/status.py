@@ -4,6 +4,8 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import NoReturn
 
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Phase
@@ -18,6 +20,7 @@ _LOG_PATIENCE_AFTER_FAILED = timedelta(seconds=300)
 _UNREAD_PATIENCE = _LOG_PATIENCE_AFTER_FAILED + LONGEST_OUTAGE
 # The container's clock and Lightsail's need not agree with each other.
 _CLOCK_MARGIN = timedelta(minutes=5)
+_NOT_READ = "the versions of the service were not read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +54,21 @@ class Deployment:
         return self.state in ("ACTIVE", "INACTIVE")
 
 
+class NotListed(Sequence[Deployment]):
+    """Stands for the versions of a service that were not read. Nothing can be concluded from it."""
+
+    def __getitem__(self, index: object) -> NoReturn:
+        raise LookupError(_NOT_READ)
+
+    def __len__(self) -> NoReturn:
+        raise LookupError(_NOT_READ)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A container service with all versions it still knows, in no particular order.
 
+    While a deployment that is followed is `current` or `next`, the versions are `NotListed`.
     `url` is where it answers, `scale` its number of nodes, and `puller_role` the role with which
     it pulls from private repositories, if it has one. `tagged_stack` is the stack that its tag
     names, None without the tag. A service that is deleted and created again has another
@@ -75,11 +89,22 @@ class Service:
 
     def deployment_of(self, release: str) -> Deployment | None:
         """The deployment that this release has made, wherever the service shows it."""
-        return self._newest(lambda deployment: deployment.release == release)
+        if self._is_listed:
+            return self._newest(lambda deployment: deployment.release == release)
+        return next((one for one in self.current_and_next if one.release == release), None)
+
+    @property
+    def current_and_next(self) -> Sequence[Deployment]:
+        return [one for one in (self.next, self.current) if one is not None]
+
+    @property
+    def _is_listed(self) -> bool:
+        return not isinstance(self.deployments, NotListed)
 
     def version_of(self, version: int) -> Deployment | None:
         """The version as the service lists it."""
-        return next((one for one in self.deployments if one.version == version), None)
+        shown = () if self._is_listed else self.current_and_next
+        return next((one for one in chain(shown, self.deployments) if one.version == version), None)
 
     @property
     def newest_release(self) -> Deployment | None:
@@ -87,8 +112,7 @@ class Service:
         return self._newest(lambda deployment: deployment.release is not None)
 
     def _newest(self, wanted: Callable[[Deployment], bool]) -> Deployment | None:
-        shown = [self.next, self.current, *self.deployments]
-        found = [d for d in shown if d is not None and wanted(d)]
+        found = [one for one in (*self.current_and_next, *self.deployments) if wanted(one)]
         return max(found, key=lambda deployment: deployment.version, default=None)
 
     def refuse_if_disabled(self) -> None:
@@ -118,9 +142,9 @@ class Service:
         return self._has_come_to("FAILED", version, marker)
 
     def _has_come_to(self, state: str, version: int, marker: str | None) -> bool:
+        shown = self.deployments if self._is_listed else self.current_and_next
         return any(
-            one.version == version and one.release == marker and one.state == state
-            for one in self.deployments
+            one.version == version and one.release == marker and one.state == state for one in shown
         )
 
 

@@ -56,7 +56,9 @@ def old_version(version: int, spec: AppSpec, service: Service, *, digest: str | 
     `spec` is the one by which it was deployed. Without a `digest` that spec is unknown, and `spec`
     is another one: then only its time limits and counts apply.
     """
-    [shown] = [one for one in service.deployments if one.version == version]
+    shown = service.version_of(version)
+    if shown is None:
+        raise LookupError(f"the service does not list version {version}")
     rules = health_rules(spec).at_once()
     return Subject(
         version=version,

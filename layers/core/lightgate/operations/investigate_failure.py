@@ -159,7 +159,7 @@ class _Investigation:
         self._add(no_permit=why_not_permitted(release, self._runtime))
         if release.kind is not ReleaseKind.IMAGE:
             return
-        gate_lines = read_gates(release, self._deployment.created_at, self._runtime)
+        gate_lines = read_gates(release, self._deployment.created_at, None, self._runtime)
         names: dict[str, None] = {}
         for gate, lines in gate_lines.lines.items():
             names |= dict.fromkeys(_planned(release.id, gate, lines))

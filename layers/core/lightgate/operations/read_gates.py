@@ -22,9 +22,12 @@ class GateLines:
     unread: Sequence[str]
 
 
-def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> GateLines:
+def read_gates(
+    release: Release, created_at: datetime, service: Service | None, runtime: Runtime
+) -> GateLines:
     """The reports of each gate since its deployment was created, without the app's secrets.
 
+    `service` is the container service as of now, if it was read.
     The deployment shows which values are secrets. While the service does not show the deployment,
     no report is read.
 
@@ -38,7 +41,7 @@ def read_gates(release: Release, created_at: datetime, runtime: Runtime) -> Gate
         return GateLines(lines=lines, unread=[])
     lightsail = runtime.lightsail
     try:
-        mask = lightsail.mask(release.service, release.id, release.open_variables)
+        mask = lightsail.mask(release.service, release.id, release.open_variables, seen=service)
     except NotShownError as error:
         return GateLines(
             lines=lines, unread=[f"The reports of the gates could not be read: {error}."]

@@ -40,12 +40,14 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     admitted, deployment = state.admitted, state.created
     release, order = admitted.release, admitted.database
     before, began = deployment.checks, runtime.now()
-    service = runtime.lightsail.service(release.service, release.service_since)
+    service = runtime.lightsail.service(
+        release.service, release.service_since, following=release.id
+    )
     # Before the reports, so that none comes between the two.
     begun = may_have_begun(release, deployment)
     ours, gates = service.deployment_of(release.id), gates_of(release)
     told_all = has_told_all(service, ours, gates, runtime, may_have_begun=begun)
-    gate_lines = read_gates(release, deployment.created_at, runtime)
+    gate_lines = read_gates(release, deployment.created_at, service, runtime)
     pause = timedelta(seconds=deployment.poll_seconds)
     checks = before.missed(began) if gate_lines.unread else before.resumed(began, pause=pause)
     lines = gate_lines.lines

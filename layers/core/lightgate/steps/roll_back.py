@@ -59,14 +59,16 @@ def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
     progress = state.rollback or _not_begun(release, state.admitted.poll_seconds, runtime.now())
     pause = timedelta(seconds=progress.poll_seconds)
     progress = replace(progress, checks=progress.checks.resumed(runtime.now(), pause=pause))
-    service = runtime.lightsail.service(release.service, release.service_since)
+    service = runtime.lightsail.service(
+        release.service, release.service_since, following=progress.release
+    )
     ours = service.deployment_of(progress.release)
     if ours is None and progress.version is None:
         found = with_changes_outside(release, state.created, runtime)
         state = replace(state, deployment=found)
         answer = _start(state, progress, runtime)
     else:
-        answer = _follow(state, progress, ours, runtime)
+        answer = _follow(state, progress, ours, service, runtime)
     runtime.logger.info("the rollback", status=answer.status, reasons=answer.reasons)
     return replace(answer, checks=progress.checks.ended(runtime.now()))
 
@@ -223,18 +225,22 @@ def _created(progress: RollbackProgress, ours: Deployment) -> RollbackProgress:
 
 
 def _follow(
-    state: State, progress: RollbackProgress, ours: Deployment | None, runtime: Runtime
+    state: State,
+    progress: RollbackProgress,
+    ours: Deployment | None,
+    service: Service,
+    runtime: Runtime,
 ) -> RollbackProgress:
     """The state of the rollback's deployment, and then the health of the old version.
 
     `ours` is that deployment as the service shows it, None while its answers lag.
     """
     release = state.admitted.release
-    service = runtime.lightsail.service(release.service, release.service_since)
     if progress.version is None and ours is not None:
         skipped: Sequence[str] = ()
         if progress.target is None:
             # The answer with the decision is lost.
+            service = runtime.lightsail.service(release.service, release.service_since)
             past = listed_records(runtime.releases.versions(release.app), service)
             _, progress = _decide(state, progress, service, past, _unlike(ours))
             skipped, progress = progress.notes, replace(progress, notes=())
@@ -252,7 +258,7 @@ def _follow(
         )
         return _failed(progress, reason, *error.reasons)
     told_all = has_told_all(service, ours, spec.gates(), runtime, may_have_begun=False)
-    gate_report = _gate_report(release, progress, spec, created_at, runtime)
+    gate_report = _gate_report(release, progress, spec, created_at, service, runtime)
     status, ended_at = judge_deployment(
         FollowedDeployment(
             version=version,
@@ -273,7 +279,7 @@ def _follow(
         case Status.ACTIVATING:
             return answer
         case Status.ACTIVE:
-            return _watch(answer, version, spec, service, runtime)
+            return _watch(state, answer, version, spec, service, runtime)
         case _:
             return _failed(answer, _why_not(answer, status, gate_report))
 
@@ -305,6 +311,7 @@ def _gate_report(
     progress: RollbackProgress,
     spec: AppSpec,
     created_at: datetime,
+    service: Service,
     runtime: Runtime,
 ) -> GateReport:
     """The reports of the gates; none while the service does not show the deployment.
@@ -317,7 +324,7 @@ def _gate_report(
     is_known = progress.source is not None and progress.source.spec is not None
     is_open = spec.open_variables() if is_known else {}
     with contextlib.suppress(NotShownError):
-        mask = lightsail.mask(release.service, marker, is_open)
+        mask = lightsail.mask(release.service, marker, is_open, seen=service)
         for gate in lines:
             lines[gate] = lightsail.gate_lines(release.service, gate, since, mask)
     return read_gate_report(marker, lines)
@@ -335,13 +342,21 @@ def _without_details(gate_report: GateReport) -> GateReport:
 
 
 def _watch(
-    answer: RollbackProgress, version: int, spec: AppSpec, service: Service, runtime: Runtime
+    state: State,
+    answer: RollbackProgress,
+    version: int,
+    spec: AppSpec,
+    service: Service,
+    runtime: Runtime,
 ) -> RollbackProgress:
     source = answer.source or VersionSource()
     subject = old_version(version, spec, service, digest=source.digest if source.spec else None)
     found = check_health(subject, service, answer.watch, runtime)
-    if found.status is WatchStatus.GOOD and (why := _why_other_images(answer, service)):
-        return _failed(answer, why)
+    if found.status is WatchStatus.GOOD:
+        release = state.admitted.release
+        service = runtime.lightsail.service(release.service, release.service_since)
+        if (why := _why_other_images(answer, service)) is not None:
+            return _failed(answer, why)
     return replace(
         answer,
         status=RollbackStatus(found.status),

@@ -25,7 +25,11 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
     version, previous = deployment.version, deployment.previous_version
     before = state.verification.watch if state.verification is not None else None
     try:
-        service = runtime.lightsail.service(release.service, release.service_since)
+        # A command runs beside a version that only the list shows.
+        following = None if release.kind is ReleaseKind.COMMAND else release.id
+        service = runtime.lightsail.service(
+            release.service, release.service_since, following=following
+        )
         is_own = service.serves_own(version, release.id)
         if deployment.status is Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
@@ -48,7 +52,8 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
     is_new = subject.version == version
     if is_new and found.status is WatchStatus.GOOD:
         try:
-            why = _why_other_images(release, version, previous, service, runtime)
+            listed = runtime.lightsail.service(release.service, release.service_since)
+            why = _why_other_images(release, version, previous, listed, runtime)
         except RefusedError as error:
             why = f"Whether it runs the image of this release is unknown: {error}."
         if why is not None:
