@@ -1,13 +1,12 @@
 """Requests as they are compiled from a spec, and what they tell the gates."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.gate.config_defaults import NESTED_DEFAULTS
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import program_text, read_config_text
 from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
@@ -23,8 +22,9 @@ def gate_config(container: Json) -> Json:
     """What the gate in front of a container's command is told, wherever its program comes from."""
     command = container["command"]
     assert command[1:2] == ["-ISc"]
-    config: Json = json.loads(next(word for word in command[2:] if word.startswith('{"release":')))
-    return whole_config(config)
+    return whole_config(
+        read_config_text(next(word for word in command if word.startswith("{'release':")))
+    )
 
 
 def whole_config(config: Json) -> Json:
@@ -40,7 +40,7 @@ def whole_config(config: Json) -> Json:
 def own_command(container: Json) -> list[str]:
     """What the gate starts, or becomes: all behind what its program is told."""
     command: list[str] = container["command"]
-    told = next(n for n, word in enumerate(command) if word.startswith('{"release":'))
+    told = next(n for n, word in enumerate(command) if word.startswith("{'release':"))
     # What a loader is told comes between.
     return command[told + (4 if command[2] == program_text("loader") else 1) :]
 

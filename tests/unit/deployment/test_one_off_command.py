@@ -8,6 +8,7 @@ import pytest
 
 from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES
 from lightgate.deployment.one_off_command import compile_app, compile_command
+from lightgate.gate.packaging import read_config_text
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.spec.keys import AppSpec
 from tests.support.builders import (
@@ -49,8 +50,8 @@ def container_of(
 
 
 def config_of(container: Json) -> Json:
-    told = next(word for word in container["command"] if word.startswith('{"release":'))
-    return whole_config(json.loads(told))
+    told = next(word for word in container["command"] if word.startswith("{'release':"))
+    return whole_config(read_config_text(told))
 
 
 def test_the_command_runs_as_the_migration_would() -> None:
