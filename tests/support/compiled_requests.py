@@ -1,12 +1,13 @@
 """Requests as they are compiled from a spec, and what they tell the gates."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.gate.config_defaults import NESTED_DEFAULTS
-from lightgate.gate.packaging import program_text, read_config_text
+from lightgate.gate.packaging import program_text
 from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
@@ -25,6 +26,11 @@ def gate_config(container: Json) -> Json:
     return whole_config(
         read_config_text(next(word for word in command if word.startswith("{'release':")))
     )
+
+
+def read_config_text(text: str) -> Json:
+    config: Json = json.loads(text.translate({ord("'"): '"', ord('"'): "'"}))
+    return config
 
 
 def whole_config(config: Json) -> Json:

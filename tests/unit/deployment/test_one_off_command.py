@@ -8,7 +8,6 @@ import pytest
 
 from lightgate.deployment.compiler import LARGEST_REQUEST_BYTES
 from lightgate.deployment.one_off_command import compile_app, compile_command
-from lightgate.gate.packaging import read_config_text
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.spec.keys import AppSpec
 from tests.support.builders import (
@@ -22,7 +21,7 @@ from tests.support.builders import (
     wait_for,
     web,
 )
-from tests.support.compiled_requests import whole_config
+from tests.support.compiled_requests import read_config_text, whole_config
 
 BACK = ("python", "manage.py", "migrate", "crops", "0007")
 SHOW = ("python", "manage.py", "showmigrations", "--plan")

@@ -127,11 +127,6 @@ def config_text(config: Mapping[str, Any]) -> str:
     return json.dumps(config, separators=(",", ":")).translate(_QUOTES)
 
 
-def read_config_text(text: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(text.translate(_QUOTES))
-    return config
-
-
 def _gate_ports(spec: AppSpec) -> dict[str, int]:
     """A port for each container that others wait for, beside the ports of the app."""
     ports: dict[str, int] = {}
