@@ -1,6 +1,7 @@
 """The result for people: a table, a summary, and what to do next."""
 
 import shutil
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -98,7 +99,9 @@ def _grouped(operations: Sequence[Operation]) -> list[tuple[str, str]]:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    width = max(_NARROW, min(_WIDE, shutil.get_terminal_size((_WIDE, 24)).columns))
+    width = _WIDE
+    if sys.stdout.isatty():
+        width = max(_NARROW, min(_WIDE, shutil.get_terminal_size().columns))
     return _wrap(text, width, indent, indent)
 
 
