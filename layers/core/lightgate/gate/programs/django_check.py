@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from functools import lru_cache
 from typing import Any, Iterator, NoReturn
 
 import django  # type: ignore[import-untyped]
@@ -165,4 +166,9 @@ def made_extensions(loader: Any, key: Any, /) -> Iterator[str]:
 
 
 def file_of(migration: Any, /) -> str:
-    return os.path.realpath(sys.modules[type(migration).__module__].__file__ or "")
+    return real_path(sys.modules[type(migration).__module__].__file__ or "")
+
+
+@lru_cache(None)
+def real_path(file: str, /) -> str:
+    return os.path.realpath(file)
