@@ -8,6 +8,7 @@ import click
 from lightgate.errors import RefusedError
 from lightgate_cli import terminal
 from lightgate_cli.check.command import check
+from lightgate_cli.check.errors import CannotCheckError
 from lightgate_cli.plan import plan
 from lightgate_cli.validate import validate
 
@@ -23,6 +24,11 @@ class _Commands(click.Group):
         except RefusedError as error:
             terminal.problems(error.reasons)
             context.exit(_REFUSED)
+        except CannotCheckError as error:
+            if error.printed:
+                click.echo(error.printed, err=True)
+            terminal.error(str(error))
+            context.exit(_UNREADABLE)
         except BrokenPipeError:
             # The reader, such as head, has closed the pipe. Python would fail once more when it
             # flushes at its end.

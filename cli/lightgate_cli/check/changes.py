@@ -37,7 +37,7 @@ def repository_of(file: Path) -> Path | None:
 
 
 def changes_since(ref: str, file: Path) -> Changes:
-    """What has changed since `ref` in the repository that has the file.
+    """Compare the working tree around the file with the last commit that `ref` and HEAD share.
 
     Raises:
         CannotCheckError: git cannot tell.

@@ -11,7 +11,7 @@ from lightgate.spec.effect import Effect, allows
 from lightgate_cli.check.changes import Changes
 from lightgate_cli.check.judged import Judged, Migration
 
-SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 1
 
 
 def document(
@@ -19,7 +19,7 @@ def document(
 ) -> dict[str, Any]:
     found = Counter(one.effect for one in judged.migrations)
     return {
-        "schemaVersion": SCHEMA_VERSION,
+        "schemaVersion": _SCHEMA_VERSION,
         "server": judged.server,
         "django": judged.django,
         "since": changes and {"ref": changes.ref, "commit": changes.commit},

@@ -7,7 +7,7 @@ _WITHOUT_EFFECT = {"lightgate", "replaces"}
 
 
 def line_of(source: str, operation: int | None, count: int) -> int:
-    """The line of an operation, by its number; that of the class if the list is computed."""
+    """The line of an operation, by its number, or of the class if the list is computed."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
