@@ -127,6 +127,11 @@ def test_the_spec_gives_the_policy_and_the_declared_classes(
     )
     assert sentence in " ".join(said.output.split())
     assert check("--spec", spec, "--allow", "restricted").code == 0
+    everything = {"automaticRollback": ["restricted", "data", "breaking", "unknown"]}
+    blocked = written(spec_document(migrations={**everything, "policy": "block"}))
+    tree.add("drop", REMOVE_NAME)
+    assert check("--spec", written(spec_document(migrations=everything), "warn.json")).code == 0
+    assert check("--spec", blocked).output.count("FAIL") == 1
     wrong = check("--spec", written({"migrations": 7}))
     assert (wrong.code, wrong.output) == (1, "")
 

@@ -18,14 +18,20 @@ _SHALLOW = (
 class Changes:
     """`commit` is the last one that `ref` and HEAD share. The working tree is compared with it.
 
-    `changed` are files that did something else before, and `renamed` has the old names of new ones.
+    `modified` are files whose text is another one, and `renamed` has the old names of new ones.
     """
 
     ref: str
     commit: str
     new: Sequence[Path]
-    changed: Sequence[Path]
+    modified: Sequence[Path]
     renamed: Mapping[Path, Path]
+    top: Path
+
+    def do_otherwise(self, file: Path) -> bool:
+        """Whether a modified migration does something else than before."""
+        before = _git(self.top, "show", f"{self.commit}:{file.relative_to(self.top)}")
+        return not do_the_same(before, file.read_text("utf-8", errors="replace"))
 
 
 def repository_of(file: Path) -> Path | None:
@@ -53,7 +59,8 @@ def changes_since(ref: str, file: Path) -> Changes:
     words = iter(_git(top, "diff", *options, commit, "--", "*.py").split("\0")[:-1])
     untracked = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
     new = [top / name for name in untracked.split("\0")[:-1]]
-    changed, renamed = [], {}
+    modified: list[Path] = []
+    renamed: dict[Path, Path] = {}
     for status in words:
         name = next(words)
         if status[0] == "R":
@@ -62,14 +69,11 @@ def changes_since(ref: str, file: Path) -> Changes:
             new.append(path)
         elif status[0] == "A":
             new.append(top / name)
-        elif _is_changed(top, commit, name):
-            changed.append(top / name)
-    return Changes(ref=ref, commit=commit, new=sorted(new), changed=changed, renamed=renamed)
-
-
-def _is_changed(top: Path, commit: str, name: str) -> bool:
-    before = _git(top, "show", f"{commit}:{name}")
-    return not do_the_same(before, (top / name).read_text("utf-8", errors="replace"))
+        else:
+            modified.append(top / name)
+    return Changes(
+        ref=ref, commit=commit, new=sorted(new), modified=modified, renamed=renamed, top=top
+    )
 
 
 def _git_or_nothing(folder: Path, *words: str) -> str:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import click
 
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
-from lightgate.spec.keys import Migrations
+from lightgate.spec.keys import Migrations, Policy
 from lightgate.spec.parser import parse_spec
 from lightgate_cli import terminal
 from lightgate_cli.check.annotations import annotation, file_annotation
@@ -81,7 +81,7 @@ class _Classes(click.ParamType):
     "spec_file",
     metavar="SPEC",
     type=click.File("rb"),
-    help="The spec of the app: its migrations.automaticRollback and migrations.declared.",
+    help="The spec of the app: its migrations.automaticRollback, policy and declared.",
 )
 @click.option("--settings", metavar="MODULE", help="DJANGO_SETTINGS_MODULE for the project.")
 @click.option(
@@ -107,14 +107,14 @@ def check(
 ) -> None:
     """Report the class of each migration, and whether it allows an automatic rollback.
 
-    MANAGE_PY is the manage.py of a Django project. Nothing migrates and no database is asked: the
-    settings only have to name its engine. Without APP or --since, all migrations are judged, each
-    as if it alone were pending.
+    MANAGE_PY is the manage.py of a Django project, or its own script for Django's commands.
+    Nothing migrates and no database is asked: the settings only have to name its engine. Without
+    APP or --since, all migrations are judged, each as if it alone were pending.
     """
     if as_json and github:
         raise click.UsageError("--json and --github exclude each other.")
     policy = parse_spec(spec_file.read()).migrations if spec_file else Migrations()
-    allowed = policy.automatic_rollback if allow is None else allow
+    allowed = _allowed(policy) if allow is None else allow
     file = Path(manage_py)
     changes = changes_since(ref, file) if ref else None
     judged = judge(
@@ -145,6 +145,15 @@ def check(
         click.get_current_context().exit(_REFUSED)
 
 
+def _allowed(policy: Migrations) -> Collection[Effect]:
+    """The classes that allow an automatic rollback, unless the gate blocks them."""
+    return [
+        effect
+        for effect in policy.automatic_rollback
+        if not (policy.policy is Policy.BLOCK and effect.may_break_live_version)
+    ]
+
+
 def _only(judged: Judged, names: Sequence[str]) -> Judged:
     """The migrations that are named, or whose app is.
 
@@ -163,10 +172,14 @@ def _warnings(judged: Judged, changes: Changes | None) -> dict[Path, str]:
     """What is wrong with migrations that were there before."""
     if changes is None:
         return {}
-    told = {file: _CHANGED.format(ref=changes.ref) for file in changes.changed}
+    found = {}
+    for file in changes.modified:
+        if file in judged.names and changes.do_otherwise(file):
+            found[file] = _CHANGED.format(ref=changes.ref)
     for file, old in changes.renamed.items():
-        told[file] = _RENAMED.format(old=old.stem, ref=changes.ref)
-    return {file: text for file, text in told.items() if file in judged.names}
+        if file in judged.names:
+            found[file] = _RENAMED.format(old=old.stem, ref=changes.ref)
+    return found
 
 
 def _annotate(
