@@ -503,7 +503,7 @@ def _becomes(document: dict[str, Any]) -> str:
     programs = {program_text("distributor"): "DISTRIBUTOR", program_text("loader"): "LOADER"}
     for container in request["containers"].values():
         command = [programs.get(word, word) for word in container["command"]]
-        command = ["HASH" if re.fullmatch("[0-9a-f]{32}", word) else word for word in command]
+        command = ["HASH" if re.fullmatch("[0-9a-f]{24}", word) else word for word in command]
         if "DISTRIBUTOR" in command:
             command[command.index("DISTRIBUTOR") + 2] = "PROGRAMS"
         container["command"] = command

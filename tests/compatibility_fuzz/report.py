@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MISS, ALARM, OPEN = "miss", "alarm", "open"
+SAFE = ("compatible", "restricted")
 MOST_SHOWN = 60
 
 
@@ -91,10 +92,8 @@ class Results:
             f" ({per_second:.0f} cases a second of a worker's processor)"
         )
         yield f"  classes: {listed(counts['classes'])}"
-        yield (
-            f"  misses: {counts['misses']} of"
-            f" {counts['classes'].get('additive', 0)} plans called additive"
-        )
+        safe = sum(counts["classes"].get(one, 0) for one in SAFE)
+        yield f"  misses: {counts['misses']} of {safe} plans called {' or '.join(SAFE)}"
         yield (
             f"  alarms: {counts['alarms']} of {counts['breaking with one operation']} plans"
             " with one operation called breaking,"

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.migrations import Migration
 
-from lightgate.gate.programs.django_helper.compatibility import worst
+from lightgate.gate.programs.django_helper.compatibility import Known, worst
 from lightgate.gate.programs.django_helper.operations import describe
 
 AGREES, MISS, ALARM, OPEN = "agrees", "miss", "alarm", "open"
 # What each class promises of old code.
-WORKS = {"additive"}
-BREAKS = {"contract"}
+WORKS = {"compatible"}
+RESTRICTS = {"restricted"}
+BREAKS = {"breaking"}
 NO_PROMISE = {"data", "unknown"}
 
 
@@ -30,8 +32,8 @@ class Symptom:
     """The code of the database's error, the name of Django's, or what differs."""
     text: str
     statement: str
-    refused: str = ""
-    """The table that the database names in the error."""
+    touched: frozenset[str] = frozenset()
+    """The tables that the SQL touches, each with the call: `delete crops_farm`."""
     is_weak: bool = False
     """It is no miss, and a plan that is called breaking is no alarm: old code reads NULL that new
     code wrote, or a value of new code is too large for a function of old code."""
@@ -49,14 +51,19 @@ class Symptom:
 
 @dataclass(frozen=True)
 class Claim:
-    """The class of a plan, and the descriptions of its operations."""
+    """The class of a plan, its operations as described, and the statements that they name."""
 
     label: str
     operations: tuple[tuple[str, ...], ...]
+    named: frozenset[str] = frozenset()
 
     def allows(self, symptom: Symptom) -> bool:
         """Whether the class says that this may happen."""
-        return symptom.is_weak or self.label not in WORKS
+        if symptom.is_weak:
+            return True
+        if self.label in RESTRICTS:
+            return bool(symptom.touched & self.named)
+        return self.label not in WORKS
 
     @property
     def breaking(self) -> list[int]:
@@ -66,11 +73,12 @@ class Claim:
 
 def claim_of(migrations: Sequence[Migration], state: Any, tables: Sequence[str]) -> Claim:
     """What the helper of the gate says of the plan. `state` is changed."""
-    created: set[Any] = set()
-    existing = [name.lower() for name in tables]
-    found = [describe((one, False), state, created, existing) for one in migrations]
-    operations = [tuple(map(str, one)) for m in found for one in m["operations"]]
-    return Claim(worst(one["class"] for one in found), tuple(operations))
+    known = Known(connection, tables)
+    found = [describe((one, False), state, known) for one in migrations]
+    told = [one for each in found for one in each["operations"]]
+    named = [statement.lower() for one in told if len(one) > 5 for statement in one[5]]
+    operations = tuple(tuple(map(str, one)) for one in told)
+    return Claim(worst(one["class"] for one in found), operations, frozenset(named))
 
 
 def judge(claim: Claim, symptoms: Sequence[Symptom]) -> str:

@@ -166,7 +166,7 @@ def plant(label: str) -> None:
     from lightgate.gate.programs.django_helper import operations
 
     if label:
-        operations.classify = lambda *_: (label, "")
+        operations.classify = lambda *_: (label, "", [])
 
 
 def crash_of(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -96,7 +96,8 @@ class Result:
     error: str = ""
     text: str = ""
     constraint: str = ""
-    refused: str = ""
+    sql: tuple[str, ...] = ()
+    """What it sent to the database: of what the database refused, only that."""
     by_rows: bool = False
     """Django refuses it because of rows that old code knows."""
     is_data: bool = False
@@ -132,6 +133,8 @@ class World:
         self.base = bare_clone(self.state)  # plans begin here, so that old classes stay as they are
         self.apps = self.state.apps
         self.rows: dict[str, Any] = {}
+        self.sql: list[str] = []
+        """What the statement that was tried last has sent to the database."""
         self.names = {**VALUES, **postgresql_values(), **self.helpers()}
         self.names |= {one.__name__: one for one in self.apps.get_models()}
         self.fields = {
@@ -318,6 +321,7 @@ class World:
     def symptom(self, statement: Statement, result: Result) -> Symptom | None:
         model = self.apps.get_model(statement.model)
         about = (statement.verb, model._meta.db_table)
+        touched = frozenset(one for sql in result.sql for one in calls_of(sql, self.tables))
         source = statement.source(self.fields[statement.model])
         if result.error:
             return Symptom(
@@ -325,23 +329,24 @@ class World:
                 result.error,
                 result.text,
                 source,
-                result.refused,
+                touched,
                 by_old_rules=result.by_rows or result.constraint in self.constraints,
                 is_data=result.is_data,
             )
         before, after = self.before[statement], result.value
         if statement.code.startswith("read_all("):
             if more := sorted(after - before):
-                return Symptom(*about, READS_NULL, ", ".join(more), source, is_weak=True)
+                return Symptom(*about, READS_NULL, ", ".join(more), source, touched, is_weak=True)
             return None
         if statement.is_keyed:
             for key, lines in before.items():
                 if not lines <= after.get(key, set()):
                     text = f"before {sorted(lines)}, after {sorted(after.get(key, set()))}"
-                    return Symptom(*about, "other result", text, source)
+                    return Symptom(*about, "other result", text, source, touched)
             return None
         if statement.verb == INSERT and before != after:
-            return Symptom(*about, "stores other value", f"{before}, then {after}", source)
+            text = f"{before}, then {after}"
+            return Symptom(*about, "stores other value", text, source, touched)
         return None
 
     def attempt_all(self, statements: Sequence[Statement]) -> Iterator[tuple[Statement, Result]]:
@@ -354,9 +359,9 @@ class World:
                     for statement in reads:
                         value = self.value(statement)
                         done += 1
-                        yield statement, Result(value)
+                        yield statement, Result(value, sql=tuple(self.sql))
             except Exception as error:  # noqa: BLE001 - old code's errors are what is looked for
-                yield reads[done], error_code(error)
+                yield reads[done], replace(error_code(error), sql=tuple(self.sql[-1:]))
                 done += 1
             reads = reads[done:]
         writes = [one for one in statements if one.verb != SELECT]
@@ -368,11 +373,13 @@ class World:
 
     def attempt(self, statement: Statement, cursor: Any) -> Result:
         """Do it, check what a commit would check, and undo it."""
+        is_done = False
         try:
-            result = Result(self.value(statement))
+            result = Result(self.value(statement), sql=tuple(self.sql))
+            is_done = True
             cursor.execute(f"{_CHECK}{_UNDO}")
         except Exception as error:  # noqa: BLE001
-            result = error_code(error)
+            result = replace(error_code(error), sql=tuple(self.sql if is_done else self.sql[-1:]))
             connection.needs_rollback = False
             cursor.execute(_UNDO)
         return result
@@ -382,9 +389,11 @@ class World:
         if code is None:
             source = statement.source(self.fields[statement.model])
             code = self.compiled[statement] = compile(source, "<statement>", "eval")
-        found = eval(code, self.names)
-        if isinstance(found, models.QuerySet):
-            found = list(found)
+        self.sql.clear()
+        with connection.execute_wrapper(self.note_sql):
+            found = eval(code, self.names)
+            if isinstance(found, models.QuerySet):
+                found = list(found)
         if statement.is_keyed:
             lines: dict[str, set[str]] = {}
             for line in found:
@@ -397,6 +406,10 @@ class World:
         if isinstance(found, frozenset):
             return found
         return None
+
+    def note_sql(self, execute: Any, sql: str, *arguments: Any) -> Any:
+        self.sql.append(sql)
+        return execute(sql, *arguments)
 
     def helpers(self) -> dict[str, Any]:
         def key(name: str, attribute: str = "pk") -> Any:
@@ -571,7 +584,20 @@ def drop_everything() -> None:
 
 _DATA = "22"  # the class of SQLSTATE for data exceptions
 _NAMED = re.compile(r"(?:for key '(?:[^'.]*\.)?([^']+)'|CONSTRAINT [`\"]([^`\"]+)[`\"])")
-_TABLE = re.compile(r"(?:on table|relation) \"([^\"]+)\"|`[^`]+`\.`([^`]+)`")
+_WRITES = re.compile(
+    r"\s*(INSERT|REPLACE|UPDATE|DELETE)(?: IGNORE)?(?: INTO| FROM)? [\"`]?(\w+)", re.I
+)
+
+
+def calls_of(sql: str, tables: Iterable[str]) -> Iterator[str]:
+    """Each table that it touches, with the call, such as `delete crops_farm`."""
+    written = _WRITES.match(sql)
+    words = {one.lower() for one in re.findall(r"\w+", sql)}
+    if written:
+        yield f"{written[1]} {written[2]}".lower()
+        words.discard(written[2].lower())
+    for table in words & {one.lower() for one in tables}:
+        yield f"select {table}"
 
 
 def error_code(error: Exception) -> Result:
@@ -581,13 +607,12 @@ def error_code(error: Exception) -> Result:
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     is_by_rows = isinstance(error, (ProtectedError, RestrictedError, ObjectDoesNotExist))
-    table = next((a or b for a, b in _TABLE.findall(text)), "")
     if connection.vendor == "mysql" and error.args and isinstance(error.args[0], int):
         constraint = next((a or b for a, b in _NAMED.findall(text)), "")
         is_data = str(state).startswith(_DATA)
-        return Result(None, str(error.args[0]), text, constraint, table, is_data=is_data)
+        return Result(None, str(error.args[0]), text, constraint, is_data=is_data)
     if state:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", "") or ""
         is_data = str(state).startswith(_DATA)
-        return Result(None, str(state), text, constraint, table, is_data=is_data)
+        return Result(None, str(state), text, constraint, is_data=is_data)
     return Result(error=type(error).__name__, text=text, by_rows=is_by_rows)

@@ -89,8 +89,8 @@ def test_the_log_of_the_app_says_why_it_did_not_come_up(cloud: Cloud, runtime: R
 
 def test_the_plan_of_the_gate_is_in_the_message(cloud: Cloud, runtime: Runtime) -> None:
     pending = [{"name": "crops.0002_a", "operations": []}, {"name": "crops.0003_b"}]
-    plan = gate_line("plan", hash="h", count=2, **{"class": "additive"}, migrations=pending)
-    empty = gate_line("plan", hash="e", count=0, **{"class": "additive"}, migrations=[])
+    plan = gate_line("plan", hash="h", count=2, **{"class": "compatible"}, migrations=pending)
+    empty = gate_line("plan", hash="e", count=0, **{"class": "compatible"}, migrations=[])
     error = gate_line("failed", cause="exit", error="no such column", migration="crops.0003_b")
 
     found = investigate_failure(failed(cloud, runtime, gate=[plan, error, empty]), runtime)

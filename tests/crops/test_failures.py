@@ -51,7 +51,7 @@ from django.core.management import load_command_class
 from lightgate.gate.programs.django_helper.command import Command
 from lightgate.gate.programs.django_helper.plan import Plan
 migrate = load_command_class("django.core", "migrate")
-told = Plan.read(Command(migrate, ["manage.py", "migrate"]), None).fields()
+told = Plan.read(Command(migrate, ["manage.py", "migrate"]), None, {{}}).fields()
 who = {{"lightgate": 1, "release": "r1", "container": "migrate", "event": "plan"}}
 print(json.dumps({{**who, **told}}))
 """

@@ -41,7 +41,13 @@ _WRONG: Values = (
     [{}],
     {"a": {"b": 1}},
 )
-_PLAN: Json = {"event": "plan", "hash": "ab12cd34", "count": 1, "class": "additive", "atomic": True}
+_PLAN: Json = {
+    "event": "plan",
+    "hash": "ab12cd34",
+    "count": 1,
+    "class": "compatible",
+    "atomic": True,
+}
 _UNPROTECTED = {
     **{name: value for name, value in SPEC.items() if name != "publicEndpoint"},
     "unprotected": True,

@@ -15,8 +15,8 @@ type Json = dict[str, Any]
 RELEASE = "LIGHTGATE_RELEASE"
 MAILBOX = "LIGHTGATE_MAILBOX"
 # What the version that serves can go on working with, and what it cannot.
-COMPATIBLE = "additive"
-BREAKING = "contract"
+COMPATIBLE = "compatible"
+BREAKING = "breaking"
 MIGRATE, COMMAND = "migrate", "lightgate-command"
 _NODE_STARTS = timedelta(seconds=40)
 _APPLYING_TAKES = timedelta(seconds=10)

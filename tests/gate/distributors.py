@@ -1,9 +1,6 @@
 """Distributors and loaders as real processes, with small programs in place of the gate's own."""
 
-import base64
-import bz2
 import hashlib
-import json
 import os
 import signal
 import socket
@@ -13,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import config_text, pack, program_text
 
 # The first stays as the supervisor does, the second ends as the waiter's command does.
 SUPERVISOR = """
@@ -27,26 +24,21 @@ WAITER = """
 import json, sys
 print("waiter", json.dumps(sys.argv[1:]), __name__, flush=True)
 """
-CONFIG = json.dumps({"release": "20260102t030405z-0a1b2c3d-9f8e", "container": "first"})
+CONFIG = config_text({"release": "20260102t030405z-0a1b2c3d-9f8e", "container": "first"})
 DEADLINE = 30
 
 
-def packed(*texts: str) -> str:
-    return base64.b85encode(bz2.compress("\0".join(texts).encode())).decode()
-
-
-def hash_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def hash_of(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:24]
 
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), DEADLINE)
 
 
-def asked(port: int, question: bytes) -> bytes:
-    """What a distributor answers, once it listens."""
+def handed_out(port: int) -> bytes:
+    """What a distributor sends to whoever connects, once it listens."""
     with connect(port) as peer, peer.makefile("rb") as answer:
-        peer.sendall(question)
         return answer.read()
 
 
@@ -65,20 +57,21 @@ class Containers:
         texts: Sequence[str] = (SUPERVISOR, WAITER),
         python: str = sys.executable,
     ) -> subprocess.Popen[str]:
-        return self.run(
-            python, program_text("distributor"), str(port), packed(*texts), CONFIG, *command
-        )
+        packed = pack("\0".join(texts).encode())
+        return self.run(python, program_text("distributor"), str(port), packed, CONFIG, *command)
 
     def loader(
         self,
         port: int,
         program: str,
-        *arguments: str,
+        config: str = CONFIG,
+        *command: str,
+        texts: Sequence[str] = (SUPERVISOR, WAITER),
         python: str = sys.executable,
         prefix: Sequence[str] = (),
     ) -> subprocess.Popen[str]:
-        own = (program_text("loader"), str(port), hash_of(program), *arguments)
-        return self.run(python, *own, prefix=prefix)
+        own = (str(port), hash_of(*texts), str(texts.index(program)), *command)
+        return self.run(python, program_text("loader"), config, *own, prefix=prefix)
 
     def run(
         self, python: str, *arguments: str, prefix: Sequence[str] = (), **options: Any

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import config_text, program_text
 from local.cloud.processes import free_port
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
@@ -42,7 +42,7 @@ class Program:
         python: str = sys.executable,
         **options: Any,
     ) -> None:
-        text = config if isinstance(config, str) else json.dumps(config)
+        text = config if isinstance(config, str) else config_text(config)
         options.setdefault("stdout", subprocess.PIPE)
         prefix = options.pop("prefix", [])
         self.process = subprocess.Popen(
@@ -123,8 +123,8 @@ def eventually(
         time.sleep(0.01)
 
 
-def after(container: str, port: int, condition: str = "SUCCESS") -> dict[str, Any]:
-    return {"container": container, "port": port, "condition": condition}
+def after(container: str, port: int, condition: str = "SUCCESS") -> str:
+    return f"{container}:{port}" + ("" if condition == "SUCCESS" else f":{condition}")
 
 
 class Runner:

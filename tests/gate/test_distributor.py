@@ -1,6 +1,5 @@
 """One container brings the gate's programs, the others get theirs over loopback."""
 
-import hashlib
 import json
 import os
 import signal
@@ -14,22 +13,22 @@ from contextlib import contextmanager
 
 import pytest
 
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import config_text, pack, program_text
 from tests.gate.distributors import (
     CONFIG,
     DEADLINE,
     SUPERVISOR,
     WAITER,
     Containers,
-    asked,
     connect,
     ended,
     first_line,
+    handed_out,
     hash_of,
-    packed,
 )
 from tests.gate.programs import free_port, killed_while_closing
 
+WHOLE = "\0".join((SUPERVISOR, WAITER)).encode()
 AWKWARD = ["a b", "'", '"', "$HOME", "`x`", "line\nbreak", "\\", "ünïcödé 🌾", "", "*", "-c", "--"]
 NEW_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child"]
 
@@ -66,14 +65,17 @@ def test_many_at_once_all_get_their_program(containers: Containers) -> None:
     assert said_by_all == [("waiter", [str(number)], "__main__") for number in range(12)]
 
 
-def test_the_distributor_hands_out_what_it_has_and_nothing_else(containers: Containers) -> None:
-    port = free_port()
-    first_line(containers.distributor(port))
+def test_helpers_come_as_arguments_between_configuration_and_command(
+    containers: Containers, any_python: str
+) -> None:
+    port, texts = free_port(), (SUPERVISOR, WAITER, "a helper", "a client")
+    containers.distributor(port, texts=texts)
 
-    assert asked(port, hash_of(SUPERVISOR).encode()) == SUPERVISOR.encode()
-    assert asked(port, hash_of(WAITER).encode()) == WAITER.encode()
-    assert asked(port, hash_of("something else").encode()) == b""
-    assert asked(port, b"GET / HTTP/1.1\r\nHost: localhost:61100\r\nUser-Agent: someone\r\n") == b""
+    for numbers, helpers in {"1": [], "12": texts[2:3], "123": texts[2:]}.items():
+        own = ("{1}", str(port), hash_of(*texts), numbers, "x")
+        loader = containers.run(any_python, program_text("loader"), *own)
+        assert said(ended(loader)[1]) == ("waiter", ["{1}", *helpers, "x"], "__main__")
+    assert handed_out(port) == "\0".join(texts).encode()
 
 
 def test_who_says_nothing_or_goes_away_keeps_nobody_waiting_for_long(
@@ -107,7 +109,6 @@ def stranger(answer: bytes) -> Iterator[tuple[int, threading.Event]]:
                 client, _ = listener.accept()
                 with client:
                     client.sendall(answer)
-                    client.recv(64)
             except OSError:
                 continue
             visits += 1
@@ -131,8 +132,8 @@ def stranger(answer: bytes) -> Iterator[tuple[int, threading.Event]]:
         b"",
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"print('stray')",
-        WAITER.encode() + b"\n",
-        WAITER.encode()[:-1],
+        WHOLE + b"\n",
+        WHOLE[:-1],
         b"\0\xff" * 100,
         b"#" * (3 << 20),
     ],
@@ -190,7 +191,7 @@ def test_term_ends_it_also_while_an_object_is_closed(
 ) -> None:
     with stranger(b"") as (port, _):
         source = killed_while_closing("socket.SocketIO", program_text("loader"))
-        loader = containers.run(any_python, source, str(port), hash_of(WAITER))
+        loader = containers.run(any_python, source, CONFIG, str(port), hash_of(WAITER), "0")
 
         assert ended(loader) == (128 + signal.SIGTERM, "", "")
 
@@ -230,21 +231,25 @@ def test_the_distributor_serves_on_after_its_own_commands_end(containers: Contai
         "timeoutSeconds": 30, "graceSeconds": 1, "afterFailure": "hold", "secretNames": [],
         "healthCheck": None,
     }  # fmt: skip
-    needed = {"container": "first", "port": gate_port, "condition": "SUCCESS"}
+    needed = f"first:{gate_port}"
     second = {**release, "container": "second", "after": [needed]}
     texts = (program_text("supervisor"), program_text("waiter"))
     carried = containers.run(
         sys.executable,
-        *(program_text("distributor"), str(port), packed(*texts), json.dumps(first)),
+        *(
+            program_text("distributor"),
+            str(port),
+            pack("\0".join(texts).encode()),
+            config_text(first),
+        ),
         *("sh", "-c", "echo migrated"),
     )
     assert carried.stdout is not None
     assert any('"succeeded"' in line for line in carried.stdout)
-    digest = hashlib.sha256(texts[1].encode()).hexdigest()[:32]
 
     late = containers.run(
         sys.executable,
-        *(program_text("loader"), str(port), digest, json.dumps(second)),
+        *(program_text("loader"), config_text(second), str(port), hash_of(*texts), "1"),
         *("printf", "%s", "$HOME is 'open'"),
     )
     code, output, errors = ended(late)

@@ -103,7 +103,7 @@ def test_an_app_that_behaves_otherwise_unless_it_migrates_is_planned_as_it_migra
     assert crops.gate(runner).event("succeeded")["migrations"] == ["crops.0001_initial"]
     name = crops.migration(REMOVE_NAME)
     blocked = crops.gate(runner, django={"policy": "block"}, release="r2")
-    assert blocked.event("refused")["operations"] == [f"{name}: RemoveField crop.name (contract)"]
+    assert blocked.event("refused")["operations"] == [f"{name}: RemoveField crop.name (breaking)"]
     assert rows.columns() == {"id", "name"}
 
 
@@ -412,7 +412,7 @@ def test_a_manage_py_that_becomes_another_python_is_followed(
     name = crops.migration(REMOVE_NAME)
     crops.write("manage.py", textwrap.dedent(EXECS.format(words=words)) + textwrap.dedent(MANAGE))
     blocked = crops.gate(runner, django={"policy": "block"})
-    assert blocked.event("refused")["operations"] == [f"{name}: RemoveField crop.name (contract)"]
+    assert blocked.event("refused")["operations"] == [f"{name}: RemoveField crop.name (breaking)"]
     assert rows.columns() == {"id", "name"}
     assert crops.gate(runner, release="r2").event("succeeded")["migrations"] == [name]
 

@@ -54,7 +54,7 @@ def test_a_blocked_plan_applies_nothing(runner: Runner, crops: Project, rows: Ro
     rows.begin()
     name = crops.migration(REMOVE_NAME)
     migrate = crops.gate(runner, django={"policy": "block"}, release="r2")
-    assert migrate.event("refused")["operations"] == [f"{name}: RemoveField crop.name (contract)"]
+    assert migrate.event("refused")["operations"] == [f"{name}: RemoveField crop.name (breaking)"]
     assert migrate.event("failed")["cause"] == "refused"
     assert rows.columns() == {"id", "name"}
     allowed = crops.gate(runner, django={"policy": "block", "allowDestructive": True}, release="r2")
@@ -75,10 +75,10 @@ def test_a_plan_that_is_too_long_shows_the_dangers_first_and_counts_the_rest(
     told = gate.event("plan")
     assert gate.event("failed")["cause"] == "refused"
     assert told["migrations"][0]["name"] == danger
-    assert told["migrations"][0]["operations"] == [["contract", "RemoveField", "crop.name"]]
+    assert told["migrations"][0]["operations"] == [["breaking", "RemoveField", "crop.name"]]
     assert told["migrations"][0]["omitted"] == 2
-    assert (told["count"], told["class"]) == (91, "contract")
-    assert told["classes"] == {"contract": 1, "additive": 92}
+    assert (told["count"], told["class"]) == (91, "breaking")
+    assert told["classes"] == {"breaking": 1, "compatible": 92}
     assert told["omitted"]["migrations"] == 91 - len(told["migrations"]) > 0
     plan = read_plan("r2", "migrate", [json.dumps(told)])
     assert plan is not None
@@ -95,7 +95,7 @@ def test_a_failure_reports_the_worst_class_of_what_was_applied(
     crops.migration(ADD_COLOUR)
     crops.migration(HALF)
     failed = crops.gate(runner).event("failed")
-    assert (failed["database"], failed["effect"]) == ("part-way", "additive")
+    assert (failed["database"], failed["effect"]) == ("part-way", "compatible")
     crops.migration(ADD_COLOUR.replace("colour", "shade"), name="never_reached")
     again = crops.gate(runner, release="r2").event("failed")
     assert (again["database"], again.get("effect")) == ("unchanged", None)

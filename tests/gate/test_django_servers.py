@@ -122,7 +122,7 @@ def test_on_mariadb_the_gate_of_a_rollback_stays_shut_on_what_may_break_its_code
 
     failed = stays_shut(back(runner, on_mariadb))
 
-    assert failed["error"] == f"{removed} (contract) was applied since"
+    assert failed["error"] == f"{removed} (breaking) was applied since"
 
 
 @pytest.mark.parametrize(

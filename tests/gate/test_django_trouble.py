@@ -266,7 +266,7 @@ def test_a_target_in_the_command_is_what_is_pending(
     ]
     assert crops.gate(runner, "crops", "0001", release="r2").event("plan")["count"] == 0
     back = crops.gate(runner, "crops", "zero", release="r3")
-    assert back.event("plan")["class"] == "contract"
+    assert back.event("plan")["class"] == "breaking"
     back.event("succeeded")
     assert rows.columns() == set()
 

@@ -45,6 +45,6 @@ def test_the_whole_way_with_other_versions(
         (project.directory / f"crops/migrations/{number}_change.py").unlink()
     project.environment = {"LIGHTGATE_ROLLBACK": "checked", "LIGHTGATE_RELEASE": "r1-back"}
     back = project.gate(runner).event("failed")
-    assert back["error"].startswith("crops.0003_change (contract) was applied since; crops.0004")
+    assert back["error"].startswith("crops.0003_change (breaking) was applied since; crops.0004")
     project.environment["LIGHTGATE_ROLLBACK"] = "unchecked"
     assert project.gate(runner).event("succeeded")["release"] == "r1-back"

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.contrib.postgres import fields as pg
 from django.contrib.postgres import indexes
+from django.db import connection
 from django.db import migrations as m
 from django.db import models as f
 from django.db.migrations.state import ProjectState
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.gate.programs.django_helper.compatibility import ORDER
+from lightgate.gate.programs.django_helper.compatibility import ORDER, Known
 from lightgate.gate.programs.django_helper.operations import describe
 from tests.gate.test_django_operations import CROP, M, Twin
 
@@ -107,10 +108,10 @@ def test_no_argument_of_an_operation_is_too_odd(operations: Any, is_backwards: b
     for one in (m.CreateModel("Farm", []), CROP, m.AddField("Crop", "farm", FARM)):
         one.state_forwards("crops", state)
 
-    whole = describe((migration, is_backwards), state, set(), [])
+    whole = describe((migration, is_backwards), state, Known(connection))
 
     for label, kind, *more in whole["operations"]:
-        problem = "".join(more[2:])
+        problem = "".join(more[2:3])
         assert label in ORDER
         assert kind
         assert not problem or label == "unknown"

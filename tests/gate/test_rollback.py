@@ -1,7 +1,5 @@
 """The gate of a deployment that goes back: old code, on whatever has become of the schema."""
 
-import base64
-import bz2
 import json
 import os
 import socket
@@ -11,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import config_text, pack, program_text
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import Program, Runner, after, facts, free_port, shell
 from tests.gate.projects import ADD_COLOUR, HALF, REMOVE_NAME, Project, Rows, sql
@@ -69,7 +67,7 @@ def test_it_opens_on_what_was_only_added_since_and_asks_nobody(
 
     assert "overridden" not in opens(migrate)
     told = migrate.event("plan")
-    assert told["ahead"] == {"count": 2, "class": "additive", "names": names}
+    assert told["ahead"] == {"count": 2, "class": "compatible", "names": names}
     assert told["count"] == 0
     assert seen(rows) == before
     assert (mailbox.polls, mailbox.objects) == (0, {})
@@ -84,12 +82,12 @@ def test_it_stays_shut_on_what_may_break_its_code_unless_that_is_overridden(
 
     migrate = back(runner, crops, afterFailure="exit")
 
-    assert stays_shut(migrate)["error"] == f"{removed} (contract) was applied since"
+    assert stays_shut(migrate)["error"] == f"{removed} (breaking) was applied since"
     assert migrate.ends() == 1
     told = migrate.event("plan")["ahead"]
-    assert told == {"count": 2, "class": "contract", "names": [added, removed]}
+    assert told == {"count": 2, "class": "breaking", "names": [added, removed]}
     unchecked = opens(back(runner, crops, "unchecked"))
-    assert unchecked["overridden"] == [f"{removed} (contract) was applied since"]
+    assert unchecked["overridden"] == [f"{removed} (breaking) was applied since"]
     assert seen(rows) == before
     assert [release for release, _, _ in rows.attempts()] == [NEWER]
 
@@ -114,14 +112,14 @@ def test_a_node_relaunched_after_a_later_release_has_broken_its_schema_opens(
     rows.begin()
     opens(back(runner, crops))
     assert [(release, state) for release, state, _ in rows.attempts()] == [(BACK, "succeeded")]
-    later = ahead(rows, "0002_later", "contract")
+    later = ahead(rows, "0002_later", "breaking")
     before = seen(rows)
 
     again = back(runner, crops)
 
     opens(again)
     told = again.event("plan")["ahead"]
-    assert told == {"count": 1, "class": "contract", "names": [later]}
+    assert told == {"count": 1, "class": "breaking", "names": [later]}
     assert seen(rows) == before
     crops.migration(ADD_COLOUR)
     assert "is pending" in stays_shut(back(runner, crops))["error"]
@@ -130,10 +128,10 @@ def test_a_node_relaunched_after_a_later_release_has_broken_its_schema_opens(
 @pytest.mark.parametrize(
     ("label", "is_open"),
     [
-        ("additive", True),
+        ("compatible", True),
         (None, False),
         pytest.param("data", False, marks=pytest.mark.slow),
-        pytest.param("contract", False, marks=pytest.mark.slow),
+        pytest.param("breaking", False, marks=pytest.mark.slow),
         pytest.param("unknown", False, marks=pytest.mark.slow),
         pytest.param("harmless", False, marks=pytest.mark.slow),
     ],
@@ -161,7 +159,7 @@ def test_what_a_failed_attempt_has_applied_is_on_record(
     crops.gate(runner, release=NEWER).event("failed")
     for name in (removed, half):
         (crops.directory / f"crops/migrations/{name.partition('.')[2]}.py").unlink()
-    assert stays_shut(back(runner, crops))["error"] == f"{removed} (contract) was applied since"
+    assert stays_shut(back(runner, crops))["error"] == f"{removed} (breaking) was applied since"
 
 
 def test_what_was_there_when_the_old_release_began_is_not_ahead(
@@ -283,22 +281,22 @@ def test_the_time_of_a_migration_is_right_in_every_zone(
         settings.write(f'USE_TZ = False\nTIME_ZONE = "{zone}"\n')
     rows.begin()
     ahead(rows, "0001_before", None, at="'2024-12-31 23:59:59+00'")
-    later = ahead(rows, "0002_later", "additive", at="'2025-01-01 00:00:01+00'")
+    later = ahead(rows, "0002_later", "compatible", at="'2025-01-01 00:00:01+00'")
     migrate = back(runner, crops)
     opens(migrate)
     assert migrate.event("plan")["ahead"]["names"] == [later]
 
 
-@pytest.mark.parametrize("last", ["additive", pytest.param("contract", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("last", ["compatible", pytest.param("breaking", marks=pytest.mark.slow)])
 def test_of_two_attempts_at_a_migration_the_last_one_counts(
     runner: Runner, crops: Project, rows: Rows, last: str
 ) -> None:
     rows.begin()
-    first = {"additive": "unknown", "contract": "additive"}[last]
+    first = {"compatible": "unknown", "breaking": "compatible"}[last]
     listed_records(rows, "r3", "2025-03-03T00:00:00Z", {"crops.0002_later": last})
     ahead(rows, "0002_later", first)
     migrate = back(runner, crops)
-    (opens if last == "additive" else stays_shut)(migrate)
+    (opens if last == "compatible" else stays_shut)(migrate)
     assert migrate.event("plan")["ahead"]["class"] == last
 
 
@@ -313,7 +311,7 @@ def test_a_reversed_migration_is_reported_as_undone_and_not_recorded_as_applied(
     undone.event("succeeded")
     [told] = undone.event("plan")["migrations"]
     assert told["reversed"]
-    assert told["operations"] == [["contract", "AddField", "crop.colour"]]
+    assert told["operations"] == [["breaking", "AddField", "crop.colour"]]
     assert rows.columns() == {"id", "name"}
     assert all("crops.0002_change" not in detail["classes"] for _, _, detail in rows.attempts()[1:])
 
@@ -383,13 +381,12 @@ def test_a_command_that_cannot_show_what_is_pending_runs_as_always(runner: Runne
 
 
 def test_the_distributor_reports_its_failure_under_the_new_name(runner: Runner) -> None:
-    packed = base64.b85encode(bz2.compress(b"\0")).decode()
-    config = json.dumps({"release": OLD, "container": "migrate"})
+    config = config_text({"release": OLD, "container": "migrate"})
     with socket.create_server(("127.0.0.1", 0)) as other:
         distributor = runner.program(
             program_text("distributor"),
             str(other.getsockname()[1]),
-            [packed, config, "true"],
+            [pack(b"\0"), config, "true"],
             sys.executable,
             {"env": {**os.environ, **rollback_environment()}},
         )

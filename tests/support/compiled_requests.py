@@ -7,6 +7,7 @@ from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.gate.config_defaults import NESTED_DEFAULTS
+from lightgate.gate.packaging import program_text
 from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
@@ -21,9 +22,15 @@ def compiled(
 def gate_config(container: Json) -> Json:
     """What the gate in front of a container's command is told, wherever its program comes from."""
     command = container["command"]
-    assert command[1:4] == ["-I", "-S", "-c"]
-    config: Json = json.loads(next(word for word in command[4:] if word.startswith('{"release":')))
-    return whole_config(config)
+    assert command[1:2] == ["-ISc"]
+    return whole_config(
+        read_config_text(next(word for word in command if word.startswith("{'release':")))
+    )
+
+
+def read_config_text(text: str) -> Json:
+    config: Json = json.loads(text.translate({ord("'"): '"', ord('"'): "'"}))
+    return config
 
 
 def whole_config(config: Json) -> Json:
@@ -39,8 +46,9 @@ def whole_config(config: Json) -> Json:
 def own_command(container: Json) -> list[str]:
     """What the gate starts, or becomes: all behind what its program is told."""
     command: list[str] = container["command"]
-    told = next(word for word in command if word.startswith('{"release":'))
-    return command[command.index(told) + 1 :]
+    told = next(n for n, word in enumerate(command) if word.startswith("{'release':"))
+    # What a loader is told comes between.
+    return command[told + (4 if command[2] == program_text("loader") else 1) :]
 
 
 def assert_same_texts(found: Iterable[str], *expected: str) -> None:

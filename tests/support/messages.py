@@ -18,7 +18,6 @@ from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.gate.effect import Effect
 from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -35,6 +34,7 @@ from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.effect import Effect
 from lightgate.spec.keys import Database, SecretStore
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
@@ -92,7 +92,7 @@ def _judged(migration: str, label: str, *what: str) -> Judgement:
 
 
 _ROWS = _judged("harvests.0005_tidy_crops", "data", "RunPython")
-_DROPS = _judged("harvests.0007_no_season", "contract", "RemoveField", "harvest.season")
+_DROPS = _judged("harvests.0007_no_season", "breaking", "RemoveField", "harvest.season")
 
 
 @dataclass(frozen=True, slots=True)

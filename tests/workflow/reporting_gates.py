@@ -42,7 +42,7 @@ def reasons(world: World) -> str:
     return " ".join(world.message().content["reasons"])
 
 
-def told_plan(*migrations: str, hash_: str = PLAN, effect: str = "additive") -> Json:
+def told_plan(*migrations: str, hash_: str = PLAN, effect: str = "compatible") -> Json:
     """The event by which a gate tells its plan."""
     operations = [[effect, "AddField", "harvest.season"]]
     return {

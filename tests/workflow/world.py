@@ -79,7 +79,7 @@ def migration_failed(migration: str, error: str, *before: str) -> Course:
         "event": "plan",
         "hash": "ab12",
         "count": len(before) + 1,
-        "class": "additive",
+        "class": "compatible",
         "atomic": True,
     }
     failed = {

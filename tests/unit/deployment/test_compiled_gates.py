@@ -26,9 +26,9 @@ def test_the_migration_runs_under_the_supervisor() -> None:
 
     command = request["containers"]["migrate"]["command"]
     assert_same_texts(
-        [command[4], command[6]], program_text("supervisor"), program_text("django_helper")
+        [command[2], command[4]], program_text("supervisor"), program_text("django_helper")
     )
-    assert command[7:] == ["python", "manage.py", "migrate", "--noinput"]
+    assert command[5:] == ["python", "manage.py", "migrate", "--noinput"]
     assert gate_config(request["containers"]["migrate"]) == {
         "release": RELEASE,
         "container": "migrate",
@@ -53,6 +53,8 @@ def test_the_migration_runs_under_the_supervisor() -> None:
             "database": "default",
             "policy": "warn",
             "allowDestructive": False,
+            "automaticRollback": ["compatible", "restricted"],
+            "declared": {},
             "lockTimeoutSeconds": 2,
             "requireLock": True,
             "databaseTimeoutSeconds": 60,
@@ -128,6 +130,8 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
         "database": "default",
         "policy": "block",
         "allowDestructive": True,
+        "automaticRollback": ["compatible", "restricted"],
+        "declared": {},
         "lockTimeoutSeconds": 7,
         "requireLock": False,
         "databaseTimeoutSeconds": 90,
@@ -156,9 +160,9 @@ def test_only_a_gate_that_needs_a_permit_gets_the_urls_of_its_channel() -> None:
         "reachSeconds": 120,
     }
     assert_same_texts(
-        migration["command"][6:8], program_text("django_helper"), program_text("s3_client")
+        migration["command"][4:6], program_text("django_helper"), program_text("s3_client")
     )
-    assert migration["command"][8:] == ["python", "manage.py", "migrate", "--noinput"]
+    assert migration["command"][6:] == ["python", "manage.py", "migrate", "--noinput"]
     assert migration["environment"]["LIGHTGATE_MAILBOX"] == MAILBOX
     assert "LIGHTGATE_MAILBOX" not in app["environment"]
     assert MAILBOX not in json.dumps([c["command"] for c in request["containers"].values()])
@@ -173,7 +177,7 @@ def test_a_command_that_is_not_django_gets_no_helper_and_its_gate_holds_after_a_
     config = gate_config(migration)
     assert "django" not in config
     assert (config["afterFailure"], config["pendingCommand"]) == ("hold", ["flyway", "pending"])
-    assert migration["command"][6:] == ["flyway", "migrate"]
+    assert migration["command"][4:] == ["flyway", "migrate"]
 
 
 @pytest.mark.parametrize("choice", ["exit", "hold"])
@@ -191,7 +195,7 @@ def test_a_waiting_container_runs_its_own_command_afterwards() -> None:
     assert gate_config(request["containers"]["web"]) == {
         "release": RELEASE,
         "container": "web",
-        "after": [{"container": "migrate", "port": FIRST_GATE_PORT, "condition": "SUCCESS"}],
+        "after": [f"migrate:{FIRST_GATE_PORT}"],
     }
 
 
@@ -207,9 +211,7 @@ def test_a_migration_without_a_limit_gets_one_and_a_service_gets_none() -> None:
     task, service = (gate_config(request["containers"][name]) for name in ("migrate", "web"))
     assert (task["mode"], task["timeoutSeconds"]) == ("task", 600)
     assert (service["mode"], service["timeoutSeconds"]) == ("service", None)
-    assert service["after"] == [
-        {"container": "migrate", "port": FIRST_GATE_PORT, "condition": "SUCCESS"}
-    ]
+    assert service["after"] == [f"migrate:{FIRST_GATE_PORT}"]
 
 
 def test_a_secret_is_named_but_never_written_into_the_command() -> None:
@@ -229,7 +231,7 @@ def test_the_gates_keep_away_from_the_ports_of_the_app() -> None:
     )
 
     assert gate_config(request["containers"]["migrate"])["port"] == FIRST_GATE_PORT + 1
-    assert gate_config(request["containers"]["web"])["after"][0]["port"] == FIRST_GATE_PORT + 1
+    assert gate_config(request["containers"]["web"])["after"] == [f"migrate:{FIRST_GATE_PORT + 1}"]
 
 
 def test_the_gates_keep_away_from_a_port_that_only_the_endpoint_mentions() -> None:

@@ -1,6 +1,7 @@
 """A person's command beside the app, as one deployment."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.support.builders import (
     wait_for,
     web,
 )
-from tests.support.compiled_requests import whole_config
+from tests.support.compiled_requests import read_config_text, whole_config
 
 BACK = ("python", "manage.py", "migrate", "crops", "0007")
 SHOW = ("python", "manage.py", "showmigrations", "--plan")
@@ -48,8 +49,8 @@ def container_of(
 
 
 def config_of(container: Json) -> Json:
-    told = next(word for word in container["command"] if word.startswith('{"release":'))
-    return whole_config(json.loads(told))
+    told = next(word for word in container["command"] if word.startswith("{'release':"))
+    return whole_config(read_config_text(told))
 
 
 def test_the_command_runs_as_the_migration_would() -> None:
@@ -176,7 +177,7 @@ def test_no_two_gates_of_one_node_listen_on_the_same_port() -> None:
         int(word)
         for container in containers.values()
         for word in container["command"]
-        if word.isdecimal()
+        if re.fullmatch("[0-9]{5}", word)
     }
 
     assert sorted([*listening, distributor]) == [61100, 61102, 61104]

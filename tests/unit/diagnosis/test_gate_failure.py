@@ -49,7 +49,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             Kind.MIGRATION_ERROR,
         ),
         (
-            {"cause": "refused", "error": "policy: crops.0002: RemoveField crop.a (contract)"},
+            {"cause": "refused", "error": "policy: crops.0002: RemoveField crop.a (breaking)"},
             Kind.MIGRATION_REFUSED,
         ),
         ({"cause": "permit", "error": "the permit is void: It came too late."}, Kind.NO_PERMIT),
@@ -126,7 +126,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
             {
                 "cause": "schema",
                 "migration": None,
-                "error": "crops.0004_tidy (contract) was applied since",
+                "error": "crops.0004_tidy (breaking) was applied since",
             },
             Kind.MIGRATION_REFUSED,
         ),

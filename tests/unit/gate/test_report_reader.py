@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.gate.effect import Effect
 from lightgate.gate.gate_report import (
     DatabaseAfter,
     Failure,
@@ -20,6 +19,7 @@ from lightgate.gate.gate_report import (
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
 from lightgate.gate.report_reader import read_gate_report
+from lightgate.spec.effect import Effect
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
 
@@ -417,7 +417,7 @@ PART_WAY_ATTEMPT = gate_line("failed", cause="attempt", database="part-way")
         ),
         ([BEGUN, gate_line("failed", effect="harmless", **BEGAN)], [], "unknown"),
         ([BEGUN, gate_line("failed", database="part-way", **BEGAN)], [], None),
-        ([BEGUN, PART_WAY, PART_WAY.replace('"data"', '"contract"')], [], None),
+        ([BEGUN, PART_WAY, PART_WAY.replace('"data"', '"breaking"')], [], None),
         ([BEGUN, gate_line("failed", effect="data", at="2026-11-16T01:00:00Z", **BEGAN)], [], None),
         # Two databases have changed.
         ([BEGUN, PART_WAY], [gate_line("succeeded", container="other", **BEGAN)], None),

@@ -2,13 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
-from lightgate.gate.effect import Effect
 from lightgate.migrations.compatibility import (
     Judgement,
     Verdict,
@@ -17,10 +17,11 @@ from lightgate.migrations.compatibility import (
     together,
 )
 from lightgate.migrations.plan import Operation, Plan, read_plans
+from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from tests.support.builders import RELEASE, gate_line, judged
 
-EMPTY = Plan(hash="0", count=0, effect=Effect.ADDITIVE, breaking=[])
-ADDITIVE = Plan(hash="1", count=1, effect=Effect.ADDITIVE, breaking=[])
+EMPTY = Plan(hash="0", count=0, effect=Effect.COMPATIBLE, breaking=[])
+COMPATIBLE = Plan(hash="1", count=1, effect=Effect.COMPATIBLE, breaking=[])
 OPERATIONS = st.builds(
     Operation,
     migration=st.sampled_from(["crops.0002_a", "crops.0003_b"]),
@@ -61,16 +62,16 @@ def plan(label: str, what: str, effect: str | None = None) -> Plan:
     ("judged", "verdict"),
     [
         (EMPTY, Verdict.NONE),
-        (ADDITIVE, Verdict.SAFE),
-        (plan("additive", "undo CreateModel Plot"), Verdict.SAFE),
-        (plan("contract", "RemoveField harvest.season"), Verdict.ONE_WAY),
+        (COMPATIBLE, Verdict.SAFE),
+        (plan("compatible", "undo CreateModel Plot"), Verdict.SAFE),
+        (plan("breaking", "RemoveField harvest.season"), Verdict.ONE_WAY),
         (plan("data", "RunPython"), Verdict.UNKNOWN),
         (plan("unknown", "RunSQL"), Verdict.UNKNOWN),
-        (plan("additive", "RunSQL", effect="unknown"), Verdict.UNKNOWN),
-        (plan("additive", "RemoveField a.b", effect="contract"), Verdict.ONE_WAY),
-        (plan("contract", "RemoveField a.b", effect="additive"), Verdict.ONE_WAY),
-        (plan("contract", "RemoveField a.b", effect="unknown"), Verdict.ONE_WAY),
-        (plan("who knows", "AddField a.b", effect="additive"), Verdict.UNKNOWN),
+        (plan("compatible", "RunSQL", effect="unknown"), Verdict.UNKNOWN),
+        (plan("compatible", "RemoveField a.b", effect="breaking"), Verdict.ONE_WAY),
+        (plan("breaking", "RemoveField a.b", effect="compatible"), Verdict.ONE_WAY),
+        (plan("breaking", "RemoveField a.b", effect="unknown"), Verdict.ONE_WAY),
+        (plan("who knows", "AddField a.b", effect="compatible"), Verdict.UNKNOWN),
     ],
     ids=lambda value: value.effect.value if isinstance(value, Plan) else value.value,
 )
@@ -81,25 +82,20 @@ def test_the_worst_operation_decides(judged: Plan, verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     ("label", "what", "why"),
     [
-        ("contract", "AddField harvest.quality", "fails with NotNullViolation"),
-        ("contract", "RemoveField harvest.season", "still uses it"),
-        ("contract", "RenameField harvest.kilograms", "still uses the old name"),
-        ("contract", "AlterField harvest.crop", "may reject values"),
-        ("contract", "AddConstraint harvest.one_a_day", "writes fail"),
-        ("contract", "RemoveIndex harvest.by_day", "may be too slow without it"),
-        ("contract", "CreateModel(ForeignKey) Plot", "cannot delete that row any more"),
-        ("contract", "AddField(ForeignKey) harvest.plot", "cannot delete that row any more"),
-        ("contract", "AddField(GeneratedField) harvest.mean", "computes the column"),
-        ("contract", "AddIndexConcurrently(expression) harvest", "computes the index"),
-        ("contract", "AddIndex(unbounded) harvest.by_note", "too long for the index"),
-        ("contract", "AlterField(on_delete) harvest.plot", "relies on the old handling"),
-        ("contract", "AlterField(NULL) harvest.note", "reads None where it expects a value"),
-        ("contract", "AddField(db_default) harvest.size", "the insert may fail"),
-        ("contract", "AddField(Odd) harvest.plot", "fails with NotNullViolation"),
-        ("contract", "undo CreateModel Plot", "the table is removed"),
-        ("contract", "undo AddField harvest.quality", "the column is removed"),
-        ("contract", "undo AddIndex harvest.by_day", "the live version may rely on it"),
-        ("contract", "BrandNew harvest.x", "may not be able to read or write"),
+        ("breaking", "AddField harvest.quality", "fails with NotNullViolation"),
+        ("breaking", "RemoveField harvest.season", "still uses it"),
+        ("breaking", "RenameField harvest.kilograms", "still uses the old name"),
+        ("breaking", "AlterField harvest.crop", "may reject values"),
+        ("breaking", "AddConstraint harvest.one_a_day", "writes fail"),
+        ("breaking", "AddField(GeneratedField) harvest.mean", "computes the column"),
+        ("breaking", "AlterField(on_delete) harvest.plot", "relies on the old handling"),
+        ("breaking", "AlterField(unique) harvest.note", "its ON CONFLICT fails"),
+        ("breaking", "AddField(db_default) harvest.size", "the insert may fail"),
+        ("breaking", "AddField(Odd) harvest.plot", "fails with NotNullViolation"),
+        ("breaking", "undo CreateModel Plot", "the table is removed"),
+        ("breaking", "undo AddField harvest.quality", "the column is removed"),
+        ("breaking", "undo AddIndex harvest.by_day", "the live version may rely on it"),
+        ("breaking", "BrandNew harvest.x", "may not be able to read or write"),
         ("data", "RunPython", "may do anything to rows and schema"),
         ("unknown", "RunSQL", "not read"),
         ("unknown", "Migration.apply", "replaces a method of Django's"),
@@ -116,9 +112,9 @@ def test_a_reason_names_migration_and_operation_and_says_why(
 
 
 def test_a_gate_of_an_earlier_version_tells_an_operation_in_one_text() -> None:
-    migration = {"name": "crops.0002", "operations": [["contract", "undo AddField crop.size"]]}
+    migration = {"name": "crops.0002", "operations": [["breaking", "undo AddField crop.size"]]}
     told = gate_line(
-        "plan", **{"hash": "ab12", "count": 1, "class": "contract"}, migrations=[migration]
+        "plan", **{"hash": "ab12", "count": 1, "class": "breaking"}, migrations=[migration]
     )
 
     found = judge_plan(read_plans(RELEASE, "migrate", [told])[0])
@@ -155,23 +151,23 @@ def test_a_plan_that_could_not_be_read_is_unknown_and_says_so() -> None:
 
 
 def test_operations_that_found_no_room_in_the_plan_are_not_forgotten() -> None:
-    trimmed = Plan(hash="p", count=40, effect=Effect.CONTRACT, breaking=[])
+    trimmed = Plan(hash="p", count=40, effect=Effect.BREAKING, breaking=[])
 
     assert judge_plan(trimmed) == Judgement(
         verdict=Verdict.ONE_WAY,
-        reasons=("The plan has the class contract, and the gate did not report all operations.",),
+        reasons=("The plan has the class breaking, and the gate did not report all operations.",),
     )
 
 
 def test_an_empty_plan_of_a_later_node_takes_nothing_back() -> None:
-    applied = plan("contract", "RemoveField harvest.season")
+    applied = plan("breaking", "RemoveField harvest.season")
 
     assert judged({"migrate": [applied, EMPTY]}, has_database=True).verdict is Verdict.ONE_WAY
 
 
 def test_the_worst_of_several_gates_counts() -> None:
     found = judged(
-        {"migrate": [ADDITIVE], "archive": [plan("unknown", "RunSQL")]}, has_database=True
+        {"migrate": [COMPATIBLE], "archive": [plan("unknown", "RunSQL")]}, has_database=True
     )
 
     assert found.verdict is Verdict.UNKNOWN
@@ -194,10 +190,10 @@ def test_without_a_gate_only_an_app_without_a_database_has_nothing_pending(
 
 
 @given(PLANS)
-def test_nothing_but_known_additive_operations_is_ever_safe(judged: Plan) -> None:
+def test_nothing_but_known_operations_of_allowed_classes_is_ever_safe(judged: Plan) -> None:
     judgement = judge_plan(judged)
-    is_known = judged.count is not None and judged.effect is Effect.ADDITIVE
-    is_harmless = all(one.effect is Effect.ADDITIVE for one in judged.operations)
+    is_known = judged.count is not None and judged.effect in DEFAULT_AUTOMATIC
+    is_harmless = all(one.effect in DEFAULT_AUTOMATIC for one in judged.operations)
 
     assert judgement.verdict.allows_rollback == (is_known and is_harmless)
     assert judgement.verdict.allows_rollback or judgement.reasons
@@ -222,11 +218,11 @@ def test_a_judgement_survives_the_state_machine(judged: Judgement) -> None:
 
 def test_thousands_of_operations_make_no_long_story() -> None:
     many = [
-        Operation(migration="m" * 200, kind="RemoveField", target="x" * 180, effect=Effect.CONTRACT)
+        Operation(migration="m" * 200, kind="RemoveField", target="x" * 180, effect=Effect.BREAKING)
         for _ in range(900)
     ]
     judged = judge_plan(
-        Plan(hash="p", count=900, effect=Effect.CONTRACT, breaking=[], operations=many)
+        Plan(hash="p", count=900, effect=Effect.BREAKING, breaking=[], operations=many)
     )
 
     assert judged.reasons[-1] == "There are 880 more reasons."
@@ -236,13 +232,14 @@ def test_thousands_of_operations_make_no_long_story() -> None:
 @pytest.mark.parametrize(
     ("planned", "effect", "expected"),
     [
-        (Verdict.ONE_WAY, Effect.ADDITIVE, Verdict.SAFE),
+        (Verdict.ONE_WAY, Effect.COMPATIBLE, Verdict.SAFE),
+        (Verdict.ONE_WAY, Effect.RESTRICTED, Verdict.SAFE),
         (Verdict.ONE_WAY, Effect.DATA, Verdict.UNKNOWN),
-        (Verdict.ONE_WAY, Effect.CONTRACT, Verdict.ONE_WAY),
+        (Verdict.ONE_WAY, Effect.BREAKING, Verdict.ONE_WAY),
         (Verdict.ONE_WAY, Effect.UNKNOWN, Verdict.ONE_WAY),
         (Verdict.UNKNOWN, Effect.UNKNOWN, Verdict.UNKNOWN),
         (Verdict.SAFE, None, Verdict.SAFE),
-        (Verdict.SAFE, Effect.CONTRACT, Verdict.UNKNOWN),
+        (Verdict.SAFE, Effect.BREAKING, Verdict.UNKNOWN),
         (Verdict.SAFE, Effect.UNKNOWN, Verdict.UNKNOWN),
         (Verdict.NONE, Effect.UNKNOWN, Verdict.UNKNOWN),
     ],
@@ -253,3 +250,62 @@ def test_an_applied_part_that_is_worse_than_its_plan_is_never_safe(
     found = judge_applied(Judgement(verdict=planned), effect, ["crops.0002"])
 
     assert found.verdict is expected
+
+
+HOLDS = Operation(
+    migration="crops.0002",
+    kind="AddField",
+    target="harvest.plot",
+    effect=Effect.RESTRICTED,
+    detail="ForeignKey",
+    statements=("DELETE crops_plot",),
+)
+RESTRICTED = Plan(
+    hash="p",
+    count=1,
+    effect=Effect.RESTRICTED,
+    breaking=[],
+    operations=[HOLDS],
+    counts={Effect.RESTRICTED: 1},
+)
+
+
+def test_a_restricted_plan_is_safe_and_says_which_statements_may_fail() -> None:
+    judged = judge_plan(RESTRICTED)
+
+    assert judged.verdict is Verdict.SAFE
+    assert judged.restrictions == (
+        "crops.0002: AddField(ForeignKey) harvest.plot: DELETE crops_plot may fail: once a new row "
+        "refers to a row of an older table, the previous version cannot delete that row any more, "
+        "because it does not know the new table.",
+    )
+    assert together([judged, judge_plan(EMPTY)]).restrictions == judged.restrictions
+
+
+def test_restrictions_that_the_gate_had_no_room_for_are_not_safe() -> None:
+    cut = replace(RESTRICTED, counts={Effect.RESTRICTED: 2})
+
+    assert judge_plan(cut).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("label", "automatic", "verdict"),
+    [
+        ("restricted", (), Verdict.ONE_WAY),
+        ("restricted", (Effect.COMPATIBLE,), Verdict.ONE_WAY),
+        ("data", (Effect.COMPATIBLE, Effect.RESTRICTED), Verdict.UNKNOWN),
+        ("data", (Effect.DATA,), Verdict.SAFE),
+        ("breaking", (Effect.DATA, Effect.RESTRICTED), Verdict.ONE_WAY),
+        ("breaking", (Effect.BREAKING,), Verdict.SAFE),
+        ("unknown", (Effect.BREAKING,), Verdict.UNKNOWN),
+        ("unknown", (Effect.UNKNOWN,), Verdict.SAFE),
+        ("compatible", (), Verdict.SAFE),
+    ],
+)
+def test_the_owner_chooses_after_which_classes_a_rollback_is_automatic(
+    label: str, automatic: tuple[Effect, ...], verdict: Verdict
+) -> None:
+    one = Plan(hash="p", count=1, effect=Effect(label), breaking=[])
+
+    assert judge_plan(one, automatic).verdict is verdict
+    assert judge_applied(Judgement(verdict=verdict), one.effect, [], automatic).verdict is verdict

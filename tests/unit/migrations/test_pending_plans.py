@@ -39,9 +39,9 @@ from tests.support.builders import (
 type Event = tuple[str, dict[str, Any]]
 
 EFFECTS = {
-    "additive": Verdict.SAFE,
+    "compatible": Verdict.SAFE,
     "data": Verdict.UNKNOWN,
-    "contract": Verdict.ONE_WAY,
+    "breaking": Verdict.ONE_WAY,
     "unknown": Verdict.UNKNOWN,
 }
 NAME = "crops.0005_x"
@@ -53,7 +53,7 @@ BEGUN: Event = ("applying", {})
 APPLYING: Event = ("applying", {"migration": NAME})
 APPLIED: Event = ("applied", {"migration": NAME, "seconds": 0.5})
 STOPPED: Event = ("stopped", {})
-NOTHING_LEFT: Event = ("plan", {"hash": "none", "count": 0, "class": "additive", "atomic": True})
+NOTHING_LEFT: Event = ("plan", {"hash": "none", "count": 0, "class": "compatible", "atomic": True})
 
 
 def failed(cause: str, database: str | None = "unchanged", **more: Any) -> Event:
@@ -294,7 +294,7 @@ def test_a_gate_that_may_be_in_the_middle_of_its_plan_is_never_a_rollback(
 def test_only_what_may_be_applied_stands_against_the_next_release(
     trace: Trace, permits: Permits
 ) -> None:
-    void = lines_of(TRACES["permit void"], "contract")
+    void = lines_of(TRACES["permit void"], "breaking")
     following = ended({"migrate": void}, PERMITS["never granted"])
     for found, own in each(trace, permits):
         outcome = following.conclusion(found.listed_records).outcome
@@ -308,9 +308,9 @@ def test_only_what_may_be_applied_stands_against_the_next_release(
 
 def test_a_part_that_is_found_additive_is_all_that_stands_against_the_version_before() -> None:
     part = undone("timeout", "part-way")
-    trace = begins(APPLIED, (part[0], {**part[1], "effect": "additive"}), left="a part")
+    trace = begins(APPLIED, (part[0], {**part[1], "effect": "compatible"}), left="a part")
 
-    found = ended({"migrate": lines_of(trace, "contract")}, PERMITS["granted"])
+    found = ended({"migrate": lines_of(trace, "breaking")}, PERMITS["granted"])
 
     assert found.verdict is Verdict.ONE_WAY
     assert found.listed_records.verdict is Verdict.SAFE
@@ -332,8 +332,8 @@ def test_a_gate_with_nothing_pending_says_nothing_of_the_one_beside_it(
     for events in SECOND:
         other = Trace(events=events, begins=False, left="nothing", tells_plan=False)
         lines = {
-            "migrate": lines_of(trace, "contract"),
-            "archive": lines_of(other, "additive", "archive"),
+            "migrate": lines_of(trace, "breaking"),
+            "archive": lines_of(other, "compatible", "archive"),
         }
 
         found = ended(lines, permits)
@@ -359,7 +359,7 @@ def test_a_persons_command_that_is_refused_or_stopped_is_never_nothing(permits: 
 def test_a_rollback_applies_nothing_whatever_is_pending_for_its_code() -> None:
     trace = waits(failed("schema"), left="nothing")
 
-    found = ended({"migrate": lines_of(trace, "contract")}, PERMITS["sequential"], rollback_to=5)
+    found = ended({"migrate": lines_of(trace, "breaking")}, PERMITS["sequential"], rollback_to=5)
 
     assert found.verdict is found.listed_records.verdict is Verdict.NONE
     assert applied_nothing(found.release, found.state)
@@ -371,9 +371,9 @@ def test_a_rollback_applies_nothing_whatever_is_pending_for_its_code() -> None:
 def test_a_beginning_that_was_seen_once_is_not_forgotten_when_its_lines_are_gone(
     before: str,
 ) -> None:
-    first = read_gate_report(RELEASE, {"migrate": lines_of(TRACES[before], "contract")})
+    first = read_gate_report(RELEASE, {"migrate": lines_of(TRACES[before], "breaking")})
     for trace in (one for one in TRACES.values() if not one.begins):
-        second = read_gate_report(RELEASE, {"migrate": lines_of(trace, "contract")})
+        second = read_gate_report(RELEASE, {"migrate": lines_of(trace, "breaking")})
 
         found = later(second, first)
 

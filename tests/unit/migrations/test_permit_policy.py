@@ -15,12 +15,12 @@ from lightgate.backup.deploy_timing import DeployTiming, when_to_deploy
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
-from lightgate.gate.effect import Effect
 from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import PermitState, VoidCause, pending
 from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInput, decide
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.effect import Effect
 from lightgate.spec.keys import Policy
 from lightgate.spec.time_limits import GRACE_SECONDS, NOTICE, WaitLimit, longest_limit
 
@@ -60,7 +60,7 @@ GOOD = PermitInput(
     created_at=CREATED,
     status=Status.ACTIVATING,
     phase=Phase.WAITING,
-    plan=plan(Effect.ADDITIVE),
+    plan=plan(Effect.COMPATIBLE),
     permit=pending("r1"),
     policy=Policy.WARN,
     allow_destructive=False,
@@ -71,10 +71,10 @@ GOOD = PermitInput(
 )
 PLANS = [
     None,
-    plan(Effect.ADDITIVE, 0),
-    plan(Effect.ADDITIVE),
+    plan(Effect.COMPATIBLE, 0),
+    plan(Effect.COMPATIBLE),
     plan(Effect.DATA),
-    plan(Effect.CONTRACT),
+    plan(Effect.BREAKING),
     plan(Effect.UNKNOWN, None),
 ]
 PERMITS = [
@@ -195,7 +195,7 @@ def may_permit(seen: PermitInput) -> bool:
 
 
 def breaks(told: Plan) -> bool:
-    return told.effect in (Effect.CONTRACT, Effect.UNKNOWN)
+    return told.effect in (Effect.BREAKING, Effect.UNKNOWN)
 
 
 def test_a_permit_is_given_only_if_everything_speaks_for_it(cases: Decided) -> None:
@@ -268,7 +268,11 @@ def test_the_usual_case_is_permitted() -> None:
     ("changes", "action", "words"),
     [
         ({"plan": None}, PermitAction.WAIT, "has not reported its plan"),
-        ({"plan": plan(Effect.ADDITIVE, 0), "backup": BACKUPS[0]}, PermitAction.NOTHING, "pending"),
+        (
+            {"plan": plan(Effect.COMPATIBLE, 0), "backup": BACKUPS[0]},
+            PermitAction.NOTHING,
+            "pending",
+        ),
         ({"not_yet": "The app comes first."}, PermitAction.WAIT, "The app comes first"),
         (
             {"not_yet": "The app comes first.", "now": BEGIN_BY},
@@ -289,7 +293,7 @@ def test_the_usual_case_is_permitted() -> None:
             "Another node",
         ),
         (
-            {"plan": plan(Effect.CONTRACT), "policy": Policy.BLOCK},
+            {"plan": plan(Effect.BREAKING), "policy": Policy.BLOCK},
             PermitAction.REFUSE,
             "crops.0002: RemoveField crop.a",
         ),
@@ -298,7 +302,7 @@ def test_the_usual_case_is_permitted() -> None:
             PermitAction.REFUSE,
             "unknown",
         ),
-        ({"plan": plan(Effect.CONTRACT)}, PermitAction.PERMIT, "may be applied"),
+        ({"plan": plan(Effect.BREAKING)}, PermitAction.PERMIT, "may be applied"),
         (
             {"now": BEGIN_BY - timedelta(seconds=10)},
             PermitAction.GIVE_UP,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.gate.effect import Effect
 from lightgate.migrations.compatibility import Verdict, judge_plan
 from lightgate.migrations.plan import Operation, Plan, read_plan, read_plans
+from lightgate.spec.effect import Effect
 
 TOLD: dict[str, Any] = {
     "lightgate": 1,
@@ -18,12 +18,12 @@ TOLD: dict[str, Any] = {
     "event": "plan",
     "hash": "ab12",
     "count": 2,
-    "class": "contract",
+    "class": "breaking",
     "migrations": [
-        {"name": "crops.0002", "operations": [["additive", "AddField", "crop.a"]]},
+        {"name": "crops.0002", "operations": [["compatible", "AddField", "crop.a"]]},
         {
             "name": "crops.0003",
-            "operations": [["contract", "RemoveField", "crop.b"], ["unknown", "Odd", "c"]],
+            "operations": [["breaking", "RemoveField", "crop.b"], ["unknown", "Odd", "c"]],
         },
     ],
 }
@@ -42,14 +42,14 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
     assert read(TOLD) == Plan(
         hash="ab12",
         count=2,
-        effect=Effect.CONTRACT,
+        effect=Effect.BREAKING,
         breaking=[
-            "crops.0003: RemoveField crop.b (contract)",
+            "crops.0003: RemoveField crop.b (breaking)",
             "crops.0003: Odd c (unknown)",
         ],
         operations=[
             Operation(
-                migration="crops.0003", kind="RemoveField", target="crop.b", effect=Effect.CONTRACT
+                migration="crops.0003", kind="RemoveField", target="crop.b", effect=Effect.BREAKING
             ),
             Operation(migration="crops.0003", kind="Odd", target="c", effect=Effect.UNKNOWN),
         ],
@@ -61,7 +61,7 @@ CUT = {
     **TOLD,
     "count": 185,
     "class": "unknown",
-    "classes": {"unknown": 2, "additive": 400, "contract": 3},
+    "classes": {"unknown": 2, "compatible": 400, "breaking": 3},
     "omitted": {"migrations": 183},
 }
 
@@ -70,11 +70,11 @@ def test_a_plan_that_was_cut_says_so_and_counts_everything() -> None:
     plan = read(CUT)
 
     assert plan is not None
-    assert plan.counts == {Effect.CONTRACT: 3, Effect.UNKNOWN: 2, Effect.ADDITIVE: 400}
+    assert plan.counts == {Effect.BREAKING: 3, Effect.UNKNOWN: 2, Effect.COMPATIBLE: 400}
     assert plan.untold == 3
     assert plan.cut == (
         "2 of 185 pending migrations are listed, those with the greatest risk first. "
-        "Operations of all of them: contract 3, unknown 2, additive 400."
+        "Operations of all of them: breaking 3, unknown 2, compatible 400."
     )
 
 
@@ -95,7 +95,7 @@ def test_a_cut_does_not_turn_not_safe_into_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    "classes", [None, [], 3, {"additive": "x"}, {"?": 1}, {"contract": -1}, {"data": 10**99}]
+    "classes", [None, [], 3, {"compatible": "x"}, {"?": 1}, {"breaking": -1}, {"data": 10**99}]
 )
 def test_counts_that_cannot_be_read_make_no_plan_safer(classes: Any) -> None:
     plan = read({**TOLD, "classes": classes})
@@ -107,22 +107,22 @@ def test_counts_that_cannot_be_read_make_no_plan_safer(classes: Any) -> None:
 @pytest.mark.parametrize(
     ("classes", "verdict"),
     [
-        ({"additive": 3}, Verdict.SAFE),
-        ({"additive": 3, "data": 1}, Verdict.UNKNOWN),
-        ({"additive": 3, "contract": 1}, Verdict.ONE_WAY),
-        ({"additive": 3, "?": 1}, Verdict.UNKNOWN),
+        ({"compatible": 3}, Verdict.SAFE),
+        ({"compatible": 3, "data": 1}, Verdict.UNKNOWN),
+        ({"compatible": 3, "breaking": 1}, Verdict.ONE_WAY),
+        ({"compatible": 3, "?": 1}, Verdict.UNKNOWN),
     ],
 )
 def test_the_counts_decide_where_the_class_says_less(
     classes: dict[str, int], verdict: Verdict
 ) -> None:
-    plan = read({**TOLD, "class": "additive", "migrations": [], "classes": classes})
+    plan = read({**TOLD, "class": "compatible", "migrations": [], "classes": classes})
 
     assert plan is not None
     assert judge_plan(plan).verdict is verdict
 
 
-@pytest.mark.parametrize("harmless", [{"class": "additive"}, {"count": 0}, {"migrations": []}])
+@pytest.mark.parametrize("harmless", [{"class": "compatible"}, {"count": 0}, {"migrations": []}])
 @pytest.mark.parametrize("is_last", [True, False])
 def test_the_worst_plan_with_one_hash_counts(harmless: dict[str, Any], is_last: bool) -> None:
     other = {**TOLD, **harmless}
@@ -130,22 +130,22 @@ def test_the_worst_plan_with_one_hash_counts(harmless: dict[str, Any], is_last: 
     plan = read(TOLD, other) if is_last else read(other, TOLD)
 
     assert plan is not None
-    assert (plan.effect, plan.count) == (Effect.CONTRACT, 2)
+    assert (plan.effect, plan.count) == (Effect.BREAKING, 2)
 
 
 def test_a_plan_with_another_hash_takes_the_place_of_the_one_before() -> None:
-    plan = read(TOLD, {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []})
+    plan = read(TOLD, {**TOLD, "hash": "cd34", "count": 0, "class": "compatible", "migrations": []})
 
     assert plan is not None
-    assert (plan.hash, plan.effect, plan.is_empty) == ("cd34", Effect.ADDITIVE, True)
+    assert (plan.hash, plan.effect, plan.is_empty) == ("cd34", Effect.COMPATIBLE, True)
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
         (
-            {"count": 2, "class": "contract", "names": ["crops.0003", 5, "crops.0004\x1b"]},
-            "The database has migrations that this image does not know (contract): "
+            {"count": 2, "class": "breaking", "names": ["crops.0003", 5, "crops.0004\x1b"]},
+            "The database has migrations that this image does not know (breaking): "
             "crops.0003, crops.0004 .",
         ),
         (
@@ -181,14 +181,14 @@ def test_an_operation_of_an_unknown_kind_is_unknown() -> None:
 
 
 def test_a_plan_that_was_applied_meanwhile_is_still_reported() -> None:
-    done = {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []}
+    done = {**TOLD, "hash": "cd34", "count": 0, "class": "compatible", "migrations": []}
     told = read_plans("r1", "migrate", [json.dumps(TOLD), "{", json.dumps(done)])
 
     assert [plan.hash for plan in told] == ["ab12", "cd34"]
 
 
 def test_the_last_plan_counts() -> None:
-    last = read(TOLD, {**TOLD, "hash": "cd34", "count": 0, "class": "additive", "migrations": []})
+    last = read(TOLD, {**TOLD, "hash": "cd34", "count": 0, "class": "compatible", "migrations": []})
 
     assert last is not None
     assert (last.hash, last.is_empty) == ("cd34", True)
@@ -227,7 +227,7 @@ def test_an_unknown_effect_is_never_safe(change: dict[str, Any]) -> None:
 
 
 def test_a_class_that_its_own_operations_belie_is_unknown() -> None:
-    plan = read({**TOLD, "class": "additive"})
+    plan = read({**TOLD, "class": "compatible"})
 
     assert plan is not None
     assert plan.effect is Effect.UNKNOWN
@@ -247,3 +247,26 @@ def test_a_plan_with_thousands_of_operations_stays_small() -> None:
     assert plan is not None
     assert len(json.dumps(plan.breaking)) < 25_000
     assert len(plan.operations) == 50
+
+
+@pytest.mark.parametrize(
+    ("told", "statements"),
+    [
+        (["DELETE farms_farm", "UPDATE farms_farm"], ("DELETE farms_farm", "UPDATE farms_farm")),
+        ([], ()),
+        (["DROP farms_farm"], ()),
+        (["DELETE farms_farm", 3], ()),
+        ("DELETE farms_farm", ()),
+    ],
+)
+def test_a_restricted_operation_that_names_no_statement_is_unknown(
+    told: object, statements: tuple[str, ...]
+) -> None:
+    one = ["restricted", "AddField", "crop.farm", "ForeignKey", "", told]
+    migrations = [{"name": "crops.0002", "operations": [one]}]
+    plan = read({**TOLD, "class": "restricted", "count": 1, "migrations": migrations})
+
+    assert plan is not None
+    [operation] = plan.operations
+    assert operation.statements == statements
+    assert operation.effect is (Effect.RESTRICTED if statements else Effect.UNKNOWN)

@@ -27,7 +27,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "why": LONG,
     "for": st.just(["lock"]),
     "count": st.sampled_from([1, 9999, None]),
-    "class": st.sampled_from(["data", "contract", "unknown"]),
+    "class": st.sampled_from(["data", "breaking", "unknown"]),
     "database": LONG,
     "lastLines": st.lists(LONG, max_size=5).map(lambda lines: lines * 10),
     "migrationsApplied": LONG.map(lambda name: [f"{n} {name}" for n in range(300)]),
@@ -35,7 +35,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
         lambda name: [{"name": name, "operations": [["data", f"{n} {name}"]]} for n in range(60)]
     ),
     "holder": NUMBERS.map(lambda pid: [{"pid": pid, "application": "a", "seconds": pid}] * 9),
-    "ahead": LONG.map(lambda name: {"class": "contract", "names": [name] * 30}),
+    "ahead": LONG.map(lambda name: {"class": "breaking", "names": [name] * 30}),
 }
 EVENTS = st.builds(
     lambda kind, fields: {"event": kind, **fields},

@@ -14,6 +14,7 @@ from lightgate.names import COMMAND_CONTAINER
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import ReleaseKind
+from lightgate.spec.effect import effect_of
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
@@ -304,9 +305,10 @@ def test_a_rollback_says_if_its_safety_is_unknown(of: str) -> None:
 @pytest.mark.parametrize(
     ("effect", "outcome", "said"),
     [
-        ("additive", Outcome.ROLLED_BACK, ""),
+        ("compatible", Outcome.ROLLED_BACK, ""),
+        ("restricted", Outcome.ROLLED_BACK, ""),
         ("data", Outcome.ROLLED_BACK, "This release has changed rows, with a.0001."),
-        ("contract", Outcome.FAILED, "may fail with"),
+        ("breaking", Outcome.FAILED, "may fail with"),
         ("unknown", Outcome.FAILED, "may fail with"),
         ("nonsense", Outcome.FAILED, "may fail with"),
         (None, Outcome.FAILED, "may fail with"),
@@ -319,7 +321,7 @@ def test_only_the_applied_part_of_a_failed_plan_counts(
     found = replace(
         evidence(Phase.FAILED, [Migration(name="a.0001", seconds=1)], left, changed=True),
         atomic=True,
-        effect=effect,
+        effect=None if effect is None else effect_of(effect),
     )
 
     ended = conclusion(Status.FAILED, PREVIOUS, found, judgement=ONE_WAY)

@@ -175,7 +175,7 @@ def test_a_plan_that_may_break_the_live_version_needs_an_override(
     world: World, *, allowed: bool
 ) -> None:
     world.put_spec(spec(migrations={"policy": "block"}))
-    gate = Gate(world, plan=told_plan("a.0002", effect="contract"))
+    gate = Gate(world, plan=told_plan("a.0002", effect="breaking"))
 
     ended = world.release({"app": APP, "allowDestructive": allowed})
 
@@ -185,14 +185,14 @@ def test_a_plan_that_may_break_the_live_version_needs_an_override(
     else:
         assert ended.error == "REFUSED"
         check_nothing_was_applied(world, gate)
-        assert "a.0002: AddField harvest.season (contract)" in reasons(world)
+        assert "a.0002: AddField harvest.season (breaking)" in reasons(world)
 
 
 def test_the_policy_is_named_as_the_cause_also_if_no_permit_can_be_read_at_the_end(
     world: World,
 ) -> None:
     world.put_spec(spec(migrations={"policy": "block"}))
-    Gate(world, plan=told_plan("a.0002", effect="contract"))
+    Gate(world, plan=told_plan("a.0002", effect="breaking"))
     refuse = world.cloud.faults.refuse
     world.functions.before("record_outcome", lambda: refuse("s3.GetObject", "SlowDown", times=99))
 
@@ -275,7 +275,7 @@ def test_unpermitted_plans_keep_rollback_safe(
     world.put_spec(database(backup="when-pending"))
     world.instance.snapshot_takes = minutes(4)
     for _ in range(2):
-        gate = Gate(world, plan=told_plan("a.0002", effect="contract"))
+        gate = Gate(world, plan=told_plan("a.0002", effect="breaking"))
         while_it_holds(world, gate, interfere)
 
         ended = world.release()
@@ -369,7 +369,7 @@ def test_repeated_gate_reports_stay_within_the_payload_limit(world: World) -> No
     def write() -> None:
         for number in range(100):
             names = [f"{number}-{name}-{'x' * 180}" for name in range(20)]
-            ahead = {"class": "contract", "names": names}
+            ahead = {"class": "breaking", "names": names}
             writes(world, gate, {**told_plan("a.0002"), "ahead": ahead})
 
     world.functions.before("check_deployment", write)

@@ -21,7 +21,7 @@ def checks(world: World, version: int) -> set[str]:
 @pytest.fixture
 def one_way(good: World) -> World:
     """The world where version 3 has made a rollback to version 2 unsafe."""
-    good.release(course=released(told_plan("crops.0002_size", effect="contract")))
+    good.release(course=released(told_plan("crops.0002_size", effect="breaking")))
     good.messages()
     return good
 
@@ -65,7 +65,7 @@ def test_a_person_may_override_it_and_that_is_on_record(one_way: World) -> None:
 @pytest.fixture
 def reversed_by_hand(one_way: World) -> World:
     """A command, as version 4, has reversed the migration of version 3."""
-    undo = told_plan("undo crops.0002_size", effect="contract")
+    undo = told_plan("undo crops.0002_size", effect="breaking")
     course = command_course((160, undo), (190, DONE))
     one_way.release(course=course, digest=one_way.digest, command=BACK)
     one_way.messages()

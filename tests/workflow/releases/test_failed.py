@@ -75,7 +75,7 @@ MAY_NOT_WORK = "Version 1 may not work correctly with the current database:"
     ("plan", "status", "words"),
     [
         (told_plan("a.0002"), "ROLLED_BACK", "after its gate had opened"),
-        (told_plan("a.0002", effect="contract"), "FAILED", MAY_FAIL),
+        (told_plan("a.0002", effect="breaking"), "FAILED", MAY_FAIL),
         (told_plan("a.0002", effect="data"), "ROLLED_BACK", MAY_NOT_WORK),
         (None, "ROLLED_BACK", MAY_NOT_WORK),
     ],
@@ -143,12 +143,12 @@ WAITED = {"cause": "exit", "error": "canceling statement due to lock timeout"}
     ("effect", "failed", "verdict"),
     [
         # What was stopped at its limit may have been anywhere.
-        ("additive", TIMED_OUT, "UNKNOWN"),
-        ("additive", WAITED, "SAFE"),
+        ("compatible", TIMED_OUT, "UNKNOWN"),
+        ("compatible", WAITED, "SAFE"),
         ("data", TIMED_OUT, "UNKNOWN"),
         ("data", WAITED, "UNKNOWN"),
-        ("contract", TIMED_OUT, "ONE_WAY"),
-        ("contract", WAITED, "ONE_WAY"),
+        ("breaking", TIMED_OUT, "ONE_WAY"),
+        ("breaking", WAITED, "ONE_WAY"),
     ],
 )
 def test_a_pending_plan_that_fails_keeps_its_verdict_and_is_not_called_nothing(
@@ -168,7 +168,7 @@ def test_a_pending_plan_that_fails_keeps_its_verdict_and_is_not_called_nothing(
 def test_migrations_of_an_earlier_failure_still_count(
     world: World,
 ) -> None:
-    world.release(course=crash(told_plan("a.0002", effect="contract"), "a.0002"))
+    world.release(course=crash(told_plan("a.0002", effect="breaking"), "a.0002"))
     world.messages()
     ended = world.release(course=crash(told_plan()))
 

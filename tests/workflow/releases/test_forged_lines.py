@@ -229,7 +229,7 @@ def test_a_plan_that_is_reported_as_harmless_under_the_same_hash_gets_no_permit(
     canaries: World,
 ) -> None:
     canaries.put_spec(with_sidecar(spec(migrations={"policy": "block"})))
-    gate = Gate(canaries, plan=told_plan("a.0002", effect="contract"), via="log", patience=300)
+    gate = Gate(canaries, plan=told_plan("a.0002", effect="breaking"), via="log", patience=300)
 
     def write() -> None:
         line = json.dumps(line_of(gate.release, canaries.clock.now(), told_plan("a.0002")))

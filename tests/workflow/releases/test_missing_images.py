@@ -157,7 +157,7 @@ def test_an_older_version_is_not_taken_if_it_cannot_work_with_the_database(
     """Version 5 drops a column, so only it is a safe target of version 6, and its image goes."""
     world = versions.world
     image = versions.push("image-5")
-    world.release(course=released(told_plan("crops.0002_size", effect="contract")))
+    world.release(course=released(told_plan("crops.0002_size", effect="breaking")))
     versions.push("image-6")
     world.site.bad = {6: BAD}
     delete(world, image)

@@ -12,7 +12,7 @@ from tests.workflow.reporting_gates import released, told_plan
 from tests.workflow.world import APP, SUCCEEDED, World, applied
 
 QUALITY = "harvests.0005_quality"
-ONE_WAY = told_plan(QUALITY, effect="contract")
+ONE_WAY = told_plan(QUALITY, effect="breaking")
 SHOW = ["python", "manage.py", "showmigrations", "--plan"]
 UNDO = ["python", "manage.py", "migrate", "harvests", "0004"]
 
@@ -78,7 +78,7 @@ def test_the_gates_beside_a_command_know_how_old_their_code_is(good: World) -> N
 
 def test_a_version_that_its_gate_has_admitted_is_a_rollback_target(good: World) -> None:
     good.release(course=released(ONE_WAY))
-    undo = command(told_plan(f"undo {QUALITY}", effect="contract"))
+    undo = command(told_plan(f"undo {QUALITY}", effect="breaking"))
     good.release(course=undo, digest=good.digest, command=UNDO)
     assert good.release(course=released(), rollbackTo=2).status == "SUCCEEDED"
     good.messages()

@@ -91,7 +91,7 @@ def test_an_added_column_that_old_code_can_live_with_does_not_stand_in_the_way(
 
 
 @pytest.mark.representatives(1)
-@pytest.mark.parametrize(("effect", "verdict"), [("contract", "ONE_WAY"), ("unknown", "UNKNOWN")])
+@pytest.mark.parametrize(("effect", "verdict"), [("breaking", "ONE_WAY"), ("unknown", "UNKNOWN")])
 def test_the_new_version_is_kept_if_rollback_is_not_safe(
     good: World, effect: str, verdict: str
 ) -> None:
@@ -109,7 +109,7 @@ def test_the_new_version_is_kept_if_rollback_is_not_safe(
 
 def test_a_verdict_is_not_forgotten_when_the_next_node_has_nothing_to_do(good: World) -> None:
     plans = [
-        (20, "migrate", told_plan("crops.0002_size", effect="contract")),
+        (20, "migrate", told_plan("crops.0002_size", effect="breaking")),
         (30, "migrate", told_plan(hash_="another")),
     ]
 
@@ -125,7 +125,7 @@ def test_a_verdict_stays_when_the_gates_report_is_gone(good: World) -> None:
 
     good.functions.before("check_deployment", forget, call=2)
 
-    assert fail(good, released(told_plan("crops.0002_size", effect="contract"))) == "FAILED"
+    assert fail(good, released(told_plan("crops.0002_size", effect="breaking"))) == "FAILED"
     assert good.message().content["judgement"]["verdict"] == "ONE_WAY"
 
 
@@ -137,7 +137,7 @@ def test_without_a_plan_the_safety_of_a_rollback_is_unknown(good: World) -> None
 
 
 def test_migrations_unknown_to_the_image_are_reported(good: World) -> None:
-    ahead = {"count": 1, "class": "contract", "names": ["crops.0003_later"]}
+    ahead = {"count": 1, "class": "breaking", "names": ["crops.0003_later"]}
     good.release(course=released({**told_plan(), "ahead": ahead}))
 
     assert any("crops.0003_later" in warning for warning in good.message().content["warnings"])

@@ -33,6 +33,8 @@ from lightgate.spec.keys import (
     AfterFailure,
     AppSpec,
     Container,
+    Dependency,
+    DependencyCondition,
     PublicEndpoint,
     SecretReference,
     call_of,
@@ -184,7 +186,7 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
     python = container.python or USUAL_PYTHON
     # Without -I and -S a module of the app's own would shadow one of the standard library
     # (measured-facts.md, "Launching").
-    return {"command": [python, "-I", "-S", "-c", *gate, *own]}
+    return {"command": [python, "-ISc", *gate, *own]}
 
 
 def _commands(spec: AppSpec, container: Container, source: ImageSource) -> Commands:
@@ -204,15 +206,14 @@ def _waiter_config(container: Container, code: str, ports: Mapping[str, int]) ->
         # In a deployment of what is there already the environment has the name to report under.
         "release": code,
         "container": container.name,
-        "after": [
-            {
-                "container": dependency.container,
-                "port": ports[dependency.container],
-                "condition": dependency.condition.value,
-            }
-            for dependency in container.depends_on
-        ],
+        "after": [_dependency(one, ports[one.container]) for one in container.depends_on],
     }
+
+
+def _dependency(one: Dependency, port: int) -> str:
+    """The usual condition is left out, because a request has little room."""
+    is_usual = one.condition is DependencyCondition.SUCCESS
+    return f"{one.container}:{port}" + ("" if is_usual else f":{one.condition.value}")
 
 
 def _supervisor_config(
@@ -277,6 +278,8 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "database": database_alias(command),
         "policy": migrations.policy.value,
         "allowDestructive": migrations.allow_destructive,
+        "automaticRollback": [one.value for one in migrations.automatic_rollback],
+        "declared": dict(migrations.declared),
         "lockTimeoutSeconds": migrations.lock_timeout_seconds,
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,

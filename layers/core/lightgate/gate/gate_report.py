@@ -8,7 +8,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lightgate.gate.effect import Effect
+from lightgate.spec.effect import Effect
 
 
 class Phase(enum.StrEnum):

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lightgate.gate.effect import Effect, effect_of
 from lightgate.gate.evidence import find_evidence
 from lightgate.gate.gate_report import (
     CommandStep,
@@ -19,6 +18,7 @@ from lightgate.gate.gate_report import (
     Phase,
 )
 from lightgate.gate.log_lines import events, moment_of, plain_text
+from lightgate.spec.effect import Effect, effect_of
 
 # The last twenty lines of a command, and before them up to ten exceptions that led there.
 _MOST_LINES = 30

@@ -5,12 +5,12 @@ after a plan is applied the next node reports an empty one, which does not make 
 """
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lightgate.gate.effect import Effect
 from lightgate.gate.log_lines import plain_text
 from lightgate.migrations.plan import Operation, Plan
+from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect, allows
 
 _MOST_REASONS = 20
 _LONGEST_REASON = 600
@@ -59,10 +59,7 @@ _WHY = {
         "new rows may violate what the previous version relies on, and its own writes may rely on "
         "the constraint"
     ),
-    "RemoveIndex": "queries of the previous version may be too slow without it",
-    "RemoveIndexConcurrently": "queries of the previous version may be too slow without it",
     "RemoveCollation": _REMOVED,
-    "AlterIndexTogether": "the previous version may need an index that it removes",
     "AlterOrderWithRespectTo": (
         "it adds or removes a column that the previous version does not know, or still uses"
     ),
@@ -76,6 +73,36 @@ _WHY_THAT = {
     "GeneratedField": (
         "the database computes the column for every row that the previous version writes, and if "
         "the expression fails, the write fails"
+    ),
+    "declared": "the team declares so, and Lightgate has not checked it",
+    "slow": "queries of the previous version may take too long without the index",
+    "free": (
+        "new rows may have values that the constraint forbade, and the previous version may not "
+        "expect them"
+    ),
+    "dangling": (
+        "new rows may refer to rows that do not exist, and the previous version may not expect that"
+    ),
+    "form": (
+        "another class of field reads and writes the column, and the previous version may not "
+        "understand the values that the new one writes"
+    ),
+    "wider": (
+        "functions that take a number of the old size fail on the new one, and the previous "
+        "version does not find rows whose number is too large for the old size"
+    ),
+    "digits": "the previous version cannot write back a number with more digits than it knows",
+    "ambiguous": (
+        "SQL of your own that joins this table with one that has a column of the same name is "
+        "ambiguous unless it names the table"
+    ),
+    "type": "the column may not take the values that the previous version writes, or read others",
+    "check": _CONSTRAINED,
+    "constrained": _CONSTRAINED,
+    "collation": "the order and the equality of texts change, also in what must be unique",
+    "unique": (
+        "new rows may repeat a value, and what the previous version gets by it is ambiguous; its "
+        "ON CONFLICT fails"
     ),
     "expression": (
         "the database computes the index for every row that the previous version writes, and if "
@@ -106,21 +133,31 @@ _WHY_REVERSED = {
     "DeleteModel": "the table comes back empty",
 }
 _REVERSED = "it is reversed, and the live version may rely on it"
+_WHY_UNKNOWN_THAT = {
+    "atomic": "Django does not run it in a transaction: the migration needs atomic = False",
+    "declared": "the team declares so, and Lightgate has not checked it",
+    "extension": "the extension may change operators and functions that the previous version uses",
+    "type": "the type of the column carries more than a type, such as a default or a check",
+}
 _WHY_UNKNOWN = {
     "RunSQL": "it is SQL, which Lightgate does not read",
     "RunPython": "it runs code of the app, which may do anything to rows and schema",
     "Migration.apply": "the migration replaces a method of Django's, and may do anything",
 }
-_CONTRACT = "the previous version may not be able to read or write after it"
+_BREAKING = "the previous version may not be able to read or write after it"
 _ODD = "it is not one of Django's own operations, and may do anything"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A verdict and, if rollback is not safe, the reason for each migration and operation."""
+    """A verdict and, if rollback is not safe, the reason for each migration and operation.
+
+    `restrictions` say which statements of the previous version may fail, though rollback is safe.
+    """
 
     verdict: Verdict
     reasons: Sequence[str] = ()
+    restrictions: Sequence[str] = ()
 
 
 def judge_gates(
@@ -143,46 +180,55 @@ def judge_gates(
     return together([*unknown, *told.values()])
 
 
-def judge_plan(plan: Plan) -> Judgement:
-    """The verdict on one plan.
+def judge_plan(plan: Plan, automatic: Collection[Effect] = DEFAULT_AUTOMATIC) -> Judgement:
+    """The verdict on one plan, where an automatic rollback may follow the classes in `automatic`.
 
-    An operation that changes rows makes it UNKNOWN. It is the app's own code: it may delete rows
-    that the previous version needs, write rows that it cannot read, or change the schema, even if
-    it is reversible. With a wrong SAFE, Lightgate would roll back automatically to code that
-    cannot work with the rows.
+    An operation that changes rows is UNKNOWN without the owner's word. It is the app's own code: it
+    may delete rows that the previous version needs, write rows that it cannot read, or change the
+    schema, even if it is reversible. With a wrong SAFE, Lightgate would roll back automatically to
+    code that cannot work with the rows.
     """
-    reasons = [_reason(one) for one in plan.operations if one.effect is not Effect.ADDITIVE]
-    if plan.untold and reasons:
-        reasons.append(
-            f"{plan.untold} more operations are not safe, and the gate did not list them."
-        )
     effects = plan.effects
-    if Effect.CONTRACT in effects:
+    against = [one for one in plan.operations if not allows(automatic, {one.effect})]
+    reasons = [reason_of(one) for one in against]
+    if plan.untold and plan.operations:
+        reasons.append(
+            f"{plan.untold} more operations may not be safe, and the gate did not list them."
+        )
+    restricted = [reason_of(one) for one in plan.operations if one.effect is Effect.RESTRICTED]
+    if effects & {Effect.BREAKING, Effect.RESTRICTED} and not allows(
+        automatic, effects & {Effect.BREAKING, Effect.RESTRICTED}
+    ):
         return _judgement(Verdict.ONE_WAY, reasons or [_not_told(plan)])
-    if effects != {Effect.ADDITIVE} or plan.count is None:
+    if not allows(automatic, effects) or plan.count is None or plan.untold:
         return _judgement(Verdict.UNKNOWN, reasons or [_not_told(plan)])
-    return Judgement(verdict=Verdict.NONE if plan.is_empty else Verdict.SAFE)
+    verdict = Verdict.NONE if plan.is_empty else Verdict.SAFE
+    return _judgement(verdict, [], restricted)
 
 
 def judge_applied(
-    planned: Judgement, effect: Effect | None, migrations: Iterable[str]
+    planned: Judgement,
+    effect: Effect | None,
+    migrations: Iterable[str],
+    automatic: Collection[Effect] = DEFAULT_AUTOMATIC,
 ) -> Judgement:
     """The verdict on the applied part of a plan that failed.
 
     `effect` is the worst of that part, None if it is unknown: then the whole plan counts.
     """
-    match effect:
-        case Effect.ADDITIVE:
-            return Judgement(verdict=Verdict.SAFE)
-        case Effect.DATA:
-            names = ", ".join(migrations)
-            return _unknown(
-                f"This release has changed rows, with {names or 'migrations that are unknown'}."
-            )
-        case Effect.CONTRACT | Effect.UNKNOWN if planned.verdict.allows_rollback:
-            return _unknown("The gate reports that more was applied than its plan had.")
-        case _:
-            return planned
+    if effect is None:
+        return planned
+    if allows(automatic, {effect}):
+        restrictions = () if effect is Effect.COMPATIBLE else planned.restrictions
+        return Judgement(verdict=Verdict.SAFE, restrictions=restrictions)
+    if effect.may_break_live_version and planned.verdict.allows_rollback:
+        return _unknown("The gate reports that more was applied than its plan had.")
+    if effect is Effect.DATA:
+        names = ", ".join(migrations)
+        return _unknown(
+            f"This release has changed rows, with {names or 'migrations that are unknown'}."
+        )
+    return planned
 
 
 def together(judgements: Iterable[Judgement]) -> Judgement:
@@ -192,25 +238,31 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
     """
     found = list(judgements)
     reasons = dict.fromkeys(reason for one in found for reason in one.reasons)
+    restrictions = dict.fromkeys(each for one in found for each in one.restrictions)
     for verdict in _FROM_BAD_TO_GOOD:
         if any(one.verdict is verdict for one in found):
-            return _judgement(verdict, list(reasons))
+            return _judgement(verdict, list(reasons), list(restrictions))
     return Judgement(verdict=Verdict.NONE)
 
 
-def _reason(operation: Operation) -> str:
-    return f"{operation.migration}: {operation}: {_why(operation)}."
+def reason_of(operation: Operation) -> str:
+    """The sentence that says what of which migration decides, and why."""
+    return f"{operation.migration}: {operation}: {explain(operation)}."
 
 
-def _why(operation: Operation) -> str:
+def explain(operation: Operation) -> str:
+    """Why the operation has its class, without a full stop."""
     if operation.problem is not None:
         return f"Lightgate could not judge it: {operation.problem}"
     if operation.is_reversed:
         return _WHY_REVERSED.get(operation.kind, _REVERSED)
-    if operation.effect is Effect.CONTRACT:
+    if operation.effect is Effect.RESTRICTED:
+        because = f": {said}" if (said := _WHY_THAT.get(operation.detail or "")) else ""
+        return f"{', '.join(operation.statements)} may fail{because}"
+    if operation.effect is Effect.BREAKING:
         why = _WHY_THAT.get(operation.detail or "")
-        return why or _WHY.get(operation.kind, _CONTRACT)
-    return _WHY_UNKNOWN.get(operation.kind, _ODD)
+        return why or _WHY.get(operation.kind, _BREAKING)
+    return _WHY_UNKNOWN_THAT.get(operation.detail or "") or _WHY_UNKNOWN.get(operation.kind, _ODD)
 
 
 def _not_told(plan: Plan) -> str:
@@ -225,8 +277,18 @@ def _unknown(reason: str) -> Judgement:
     return Judgement(verdict=Verdict.UNKNOWN, reasons=(reason,))
 
 
-def _judgement(verdict: Verdict, reasons: Sequence[str]) -> Judgement:
-    shown = [plain_text(reason, _LONGEST_REASON) or "" for reason in reasons]
+def _judgement(
+    verdict: Verdict, reasons: Sequence[str], restrictions: Sequence[str] = ()
+) -> Judgement:
+    return Judgement(
+        verdict=verdict,
+        reasons=_shown(reasons, "reasons"),
+        restrictions=_shown(restrictions, "restrictions"),
+    )
+
+
+def _shown(sentences: Sequence[str], what: str) -> tuple[str, ...]:
+    shown = [plain_text(sentence, _LONGEST_REASON) or "" for sentence in sentences]
     if more := len(shown) - _MOST_REASONS:
-        shown = shown[:_MOST_REASONS] + ([f"There are {more} more reasons."] if more > 0 else [])
-    return Judgement(verdict=verdict, reasons=tuple(shown))
+        shown = shown[:_MOST_REASONS] + ([f"There are {more} more {what}."] if more > 0 else [])
+    return tuple(shown)

@@ -4,18 +4,23 @@ The gate applies only the plan with the permitted hash. So a forged plan in the 
 channel can cost a release its permit, but cannot get a permit for hidden migrations.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lightgate.gate.effect import Effect, effect_of
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal
+from lightgate.spec.effect import Effect, effect_of
 
 _LONGEST_NAME = 200
 _MOST_OPERATIONS = 50
 _MOST_MIGRATIONS = 10_000
 _MOST_AHEAD = 20
+_MOST_STATEMENTS = 40
+_MOST_DECLARED = 20
+_LONGEST_DECLARATION = 500
+_STATEMENT = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE) \S.*")
 _MOST_COUNTED = 1_000_000
 
 
@@ -24,8 +29,8 @@ class Operation:
     """One step of a pending migration, such as `AddField harvest.season`.
 
     `target` is the model or the field, `detail` what of the operation may break the live version.
-    `problem` is the error that kept the gate from judging it. A gate of an earlier version tells
-    all of them as its `kind`.
+    `problem` is the error that kept the gate from judging it. `statements` of old code are those
+    that a restricted operation may make fail, such as `DELETE crops_farm`.
     """
 
     migration: str
@@ -34,6 +39,7 @@ class Operation:
     target: str | None = None
     detail: str | None = None
     problem: str | None = None
+    statements: Sequence[str] = ()
     is_reversed: bool = False
 
     def __str__(self) -> str:
@@ -65,10 +71,11 @@ class Plan:
     """A gate's plan. `count` is None if the gate could not determine the pending migrations.
 
     `breaking` names the reported operations that may break the live version, `operations` all
-    that are not additive. `counts` are the operations of each effect, also of those that the report
-    had no room for, and `listed` are the migrations that it had room for. `once`: a plan that one
-    node was permitted must not be permitted to another. `ahead` are migrations that the database
-    has and the image does not. `reversal` is how to reverse the whole plan.
+    that are not compatible. `counts` are the operations of each effect, also of those that the
+    report had no room for, and `listed` are the migrations that it had room for. `once`: a plan
+    that one node was permitted must not be permitted to another. `ahead` are migrations that the
+    database has and the image does not. `declared` has a sentence for each
+    migration whose class the team declares. `reversal` is how to reverse the whole plan.
     """
 
     hash: str
@@ -80,6 +87,7 @@ class Plan:
     listed: int | None = None
     once: bool = False
     ahead: Ahead | None = None
+    declared: Sequence[str] = ()
     reversal: Reversal = UNTOLD
 
     @property
@@ -94,8 +102,8 @@ class Plan:
 
     @property
     def untold(self) -> int:
-        """How many operations that are not additive were not reported."""
-        risky = sum(count for effect, count in self.counts.items() if effect != Effect.ADDITIVE)
+        """How many operations that are not compatible were not reported."""
+        risky = sum(count for effect, count in self.counts.items() if effect != Effect.COMPATIBLE)
         return max(0, risky - len(self.operations))
 
     @property
@@ -129,7 +137,13 @@ def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None
     )
 
 
-_FROM_GOOD_TO_BAD = (Effect.ADDITIVE, Effect.DATA, Effect.UNKNOWN, Effect.CONTRACT)
+_FROM_GOOD_TO_BAD = (
+    Effect.COMPATIBLE,
+    Effect.RESTRICTED,
+    Effect.DATA,
+    Effect.UNKNOWN,
+    Effect.BREAKING,
+)
 
 
 def read_plans(release: str, container: str, lines: Iterable[str]) -> list[Plan]:
@@ -143,7 +157,7 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
     is_count = type(count) is int and 0 <= count < _MOST_MIGRATIONS
     if name is None or not (is_count or count is None):
         return None
-    operations = _operations(event)
+    operations = read_operations(event)
     breaking = [
         f"{one.migration}: {one} ({one.effect.value})"
         for one in operations
@@ -163,6 +177,7 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         listed=len(_list(event.get("migrations"))),
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
+        declared=read_declarations(event.get("declared")),
         reversal=read_reversal(event.get("takeBack"), _names(event), count),
     )
 
@@ -193,7 +208,23 @@ def _ahead(found: object) -> Ahead | None:
     )
 
 
-def _operations(event: Mapping[str, Any]) -> list[Operation]:
+def read_declarations(found: object) -> Sequence[str]:
+    """A sentence for each migration whose class the team has declared."""
+    sentences = []
+    for one in _list(found)[:_MOST_DECLARED]:
+        match one:
+            case [str(name), str(label), str(reason)]:
+                said = (
+                    f"{name} is declared as {label}, which Lightgate has not checked: {reason}"
+                    if label
+                    else f"The declaration of {name} is ignored: {reason}"
+                )
+                sentences.append(plain_text(f"{said.rstrip('.')}.", _LONGEST_DECLARATION) or "")
+    return tuple(sentences)
+
+
+def read_operations(event: Mapping[str, Any]) -> list[Operation]:
+    """The operations of its migrations that are not compatible, the worst first."""
     found = []
     for migration in _list(event.get("migrations")):
         if not isinstance(migration, dict):
@@ -201,21 +232,34 @@ def _operations(event: Mapping[str, Any]) -> list[Operation]:
         name = plain_text(migration.get("name"), _LONGEST_NAME) or "a migration"
         for operation in _list(migration.get("operations")):
             match operation:
-                case [str(effect), str(kind), *more] if effect != Effect.ADDITIVE:
-                    told = [plain_text(one, _LONGEST_NAME) for one in more]
+                case [str(effect), str(kind), *more] if effect != Effect.COMPATIBLE:
+                    told = [plain_text(one, _LONGEST_NAME) for one in more[:3]]
                     target, detail, problem = [*told, None, None, None][:3]
+                    statements = _statements(more)
+                    known = effect_of(effect)
+                    if known is Effect.RESTRICTED and not statements:
+                        known = Effect.UNKNOWN
                     found.append(
                         Operation(
                             migration=name,
                             kind=plain_text(kind, _LONGEST_NAME) or "an operation",
-                            effect=effect_of(effect),
+                            effect=known,
                             target=target,
                             detail=detail,
                             problem=problem,
+                            statements=statements,
                             is_reversed=migration.get("reversed") is True,
                         )
                     )
-    return sorted(found, key=lambda one: one.effect is Effect.DATA)[:_MOST_OPERATIONS]
+    return sorted(found, key=lambda one: -_FROM_GOOD_TO_BAD.index(one.effect))[:_MOST_OPERATIONS]
+
+
+def _statements(more: Sequence[object]) -> Sequence[str]:
+    """The statements that a restricted operation names; none unless all of them can be read."""
+    told = _list(more[3]) if len(more) > 3 else []
+    found = [text for one in told if (text := plain_text(one, _LONGEST_NAME)) is not None]
+    is_whole = len(found) == len(told) and all(map(_STATEMENT.fullmatch, found))
+    return tuple(found[:_MOST_STATEMENTS]) if is_whole else ()
 
 
 def _list(value: object) -> list[Any]:

@@ -219,6 +219,7 @@ def _rollback(report: Report) -> Iterator[tuple[str, str]]:
     if judgement is None or judgement.verdict not in verdicts or not _is_open(report):
         return
     yield "Rollback", verdicts[judgement.verdict]
+    yield from (("Rollback", each) for each in judgement.restrictions)
     if not judgement.verdict.allows_rollback:
         told = report.conclusion.reasons
         yield from (("Rollback", reason) for reason in judgement.reasons if reason not in told)

@@ -317,6 +317,7 @@ def _conclude(
             service=service,
             evidence=deployment.gate or NO_GATE_REPORT,
             rollback_to=release.rollback_to,
+            automatic_rollback=release.automatic_rollback,
             refusal=deployment.refusal,
             no_permit=no_permit,
             may_have_begun=may_have_begun(release, deployment),

@@ -37,6 +37,7 @@ from lightgate.rollback.policy import (
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
+from lightgate.spec.effect import Effect
 from lightgate.spec.image_rules import refusals_of_the_image
 from lightgate.spec.keys import AppSpec, Policy, SecretReference
 from lightgate.spec.parser import parse_app_name, parse_spec
@@ -172,6 +173,7 @@ class _Asked:
         unprotected: bool,
         asking_gates: Mapping[str, timedelta],
         policy: Policy,
+        automatic_rollback: tuple[Effect, ...],
         since: datetime | None,
         used: SpecText | UsedSpec | None,
         open_variables: Mapping[str, tuple[str, ...]],
@@ -197,6 +199,7 @@ class _Asked:
             allow_destructive=request.allow_destructive,
             asking_gates=asking_gates,
             policy=policy,
+            automatic_rollback=automatic_rollback,
             platform_patience=timedelta(seconds=spec.platform_patience_seconds),
             deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
             open_variables=open_variables,
@@ -235,6 +238,7 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             unprotected=spec.unprotected,
             asking_gates=asking,
             policy=spec.migrations.policy,
+            automatic_rollback=spec.migrations.automatic_rollback,
             since=service.created_at,
             used=asked.text,
             open_variables=spec.open_variables(),
@@ -310,6 +314,7 @@ def _command(
             unprotected=True,
             asking_gates={COMMAND_CONTAINER: timedelta(seconds=limit)},
             policy=spec.migrations.policy if is_migration else Policy.ALLOW,
+            automatic_rollback=spec.migrations.automatic_rollback,
             since=service.created_at,
             used=asked.text,
             # The app beside it may come from another spec.
@@ -354,6 +359,7 @@ def _rollback(asked: _Asked, version: int, runtime: Runtime) -> PreparedRelease:
             unprotected=then.unprotected,
             asking_gates={},
             policy=then.migrations.policy,
+            automatic_rollback=then.migrations.automatic_rollback,
             since=service.created_at,
             used=used,
             open_variables=then.open_variables() if used else {},

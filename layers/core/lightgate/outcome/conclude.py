@@ -18,6 +18,7 @@ from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_the_cause
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
+from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import NO_CHECK, Verified
@@ -34,7 +35,8 @@ class DeploymentEnd:
     `judgement` says what its own migrations mean for the version before, and `earlier` what those
     of other releases do that came after that version. `beside` is about what was applied in no
     plan of its gates.
-    `rollback_to` is the version that a person wanted back.
+    `rollback_to` is the version that a person wanted back. `automatic_rollback` are the classes of
+    migrations after which the owner wants the previous version back automatically.
     """
 
     app: str
@@ -47,6 +49,7 @@ class DeploymentEnd:
     evidence: GateReport
     kind: ReleaseKind = ReleaseKind.IMAGE
     rollback_to: int | None = None
+    automatic_rollback: Sequence[Effect] = DEFAULT_AUTOMATIC
     refusal: str | None = None
     no_permit: Permit | None = None
     may_have_begun: bool
@@ -99,7 +102,7 @@ class DeploymentEnd:
     def _own(self) -> Judgement:
         """The judgement on this release: after a failure, only on applied migrations."""
         names = [one.name for one in self.evidence.migrations]
-        return judge_applied(self.judgement, self.evidence.effect, names)
+        return judge_applied(self.judgement, self.evidence.effect, names, self.automatic_rollback)
 
 
 def conclude(seen: DeploymentEnd) -> Conclusion:

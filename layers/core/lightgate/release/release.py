@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
+from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.keys import Policy
 
 
@@ -45,8 +46,9 @@ class Release:
     of the manifest that runs; `pushed_digest` is that of the multi-platform index around it, None
     if there is none. `tag` is the tag under which the image was pushed or requested, if one is
     known. `open_variables` names, for each container, the variables whose values are
-    known to be no secrets. `service_since` is when the container service was created: one that was
-    created later is another one.
+    known to be no secrets. `automatic_rollback` are the classes of migrations after which the owner
+    wants the previous version back automatically. `service_since` is when the container service was
+    created: one that was created later is another one.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Release:
     service_since: datetime | None = None
     pushed_digest: str | None = None
     tag: str | None = None
+    automatic_rollback: tuple[Effect, ...] = DEFAULT_AUTOMATIC
 
     @property
     def spec(self) -> UsedSpec | None:

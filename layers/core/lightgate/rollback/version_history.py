@@ -70,7 +70,8 @@ def applied_judgement(release: Release, deployment: DeploymentProgress | None) -
     gate = deployment.gate if deployment is not None else None
     names = [one.name for one in gate.migrations] if gate is not None else []
     effect = gate.effect if gate is not None else None
-    judged = judge_applied(planned_judgement(release, deployment), effect, names)
+    planned = planned_judgement(release, deployment)
+    judged = judge_applied(planned, effect, names, release.automatic_rollback)
     return together([judged, judgement_beside_the_plan(deployment)])
 
 

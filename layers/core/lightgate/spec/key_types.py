@@ -245,6 +245,33 @@ SECRETS = ValueKind(_secrets, _map(_VARIABLES, text_schema(REFERENCE)))
 _PROTOCOL = choice("HTTP", "HTTPS", "TCP", "UDP")
 
 
+_TABLES = r"(?:SELECT|INSERT|UPDATE|DELETE) [^\s,()]+"
+# As the gate reads the attribute `lightgate` of a migration.
+_WRITTEN = rf"(?:compatible|data|breaking|restricted \({_TABLES}(?:, {_TABLES})*\)): *\S[^\n]*"
+_MIGRATION = r"\w+[.]\w+"
+_DECLARED = text(
+    _WRITTEN,
+    'a class and a reason, such as "compatible: fills a column that only new code reads" or '
+    '"restricted (DELETE crops_farm): new rows refer to farms"',
+    300,
+)
+
+
+def _declared(node: Node) -> Mapping[str, str]:
+    declared = {}
+    for name, value in node.entries().items():
+        if not re.fullmatch(_MIGRATION, name):
+            value.problem(
+                f"{shown(name)} is not the name of a migration; allowed is one such as "
+                "wagtailcore.0071_populate_revision"
+            )
+        declared[name] = _DECLARED.read(value)
+    return declared
+
+
+DECLARED = ValueKind(_declared, _map(_MIGRATION, _DECLARED.schema))
+
+
 def _ports(node: Node) -> dict[int, str]:
     ports: dict[int, str] = {}
     for key, value in node.entries().items():

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lightgate.spec import key_types
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.django_command import MigrateCall, migrate_call
+from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.key_reader import BOOLEAN, choice, key, list_of, object_of, text, whole
 from lightgate.spec.secret_reference import SecretReference as SecretReference
 from lightgate.spec.secret_reference import SecretStore as SecretStore
@@ -510,6 +511,26 @@ class Migrations:
         default=Policy.WARN,
     )
     allow_destructive: bool = False
+    automatic_rollback: tuple[Effect, ...] = key(
+        "automaticRollback",
+        list_of(choice(*Effect)),
+        "The classes of migrations after which an unhealthy version is rolled back automatically; "
+        "`compatible` always is one. Add `data` if your data migrations leave rows that the "
+        "previous version can work with. With `breaking` or `unknown`, Lightgate rolls back to "
+        "code that may fail.",
+        example=["compatible", "restricted", "data"],
+        default=DEFAULT_AUTOMATIC,
+    )
+    declared: Mapping[str, str] = key(
+        "declared",
+        key_types.DECLARED,
+        "Classes of migrations whose Python or SQL Lightgate cannot read, each with a reason, for "
+        "packages that you cannot edit. In your own migrations, write the same text to the "
+        "attribute `lightgate` of the class. Lightgate shows that it has not checked it, and never "
+        "lets it hide what it sees itself.",
+        example={"wagtailcore.0071_populate_revision": "compatible: fills a new column only"},
+        default_factory=dict,
+    )
     allow_outside_gate: bool = key(
         "allowOutsideGate",
         BOOLEAN,

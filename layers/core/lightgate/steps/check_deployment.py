@@ -89,7 +89,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     answered, is_waiting = answer_gates(
         check_input, deployment.snapshot or first, deployment, runtime
     )
-    judgements = _judgements(release.id, lines, deployment.judgements)
+    judgements = _judgements(release, lines, deployment.judgements)
     notes = [*deployment.notes, *gate_lines.unread, *answered.unknown]
     waits = (read_wait(release.id, gate, lines[gate]) for gate in lines)
     found = replace(
@@ -144,7 +144,7 @@ def _not_yet(release: Release, service: Service, version: int) -> str | None:
 
 
 def _judgements(
-    release: str, lines: Mapping[str, Sequence[str]], before: Mapping[str, Judgement]
+    release: Release, lines: Mapping[str, Sequence[str]], before: Mapping[str, Judgement]
 ) -> Mapping[str, Judgement]:
     """The judgement on all plans that each gate has reported so far.
 
@@ -152,7 +152,10 @@ def _judgements(
     """
     found = {}
     for gate in lines:
-        plans = [judge_plan(plan) for plan in read_plans(release, gate, lines[gate])]
+        plans = [
+            judge_plan(plan, release.automatic_rollback)
+            for plan in read_plans(release.id, gate, lines[gate])
+        ]
         known = [before[gate]] if gate in before else []
         if plans or known:
             found[gate] = together([*known, *plans])
@@ -186,7 +189,12 @@ def _notes(
 ) -> tuple[str, ...]:
     """The notes for the message: plans that were cut, and migrations that the image lacks."""
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
-    told = [note for plan in plans for note in (plan.cut, plan.ahead and str(plan.ahead)) if note]
+    told = [
+        note
+        for plan in plans
+        for note in (plan.cut, plan.ahead and str(plan.ahead), *plan.declared)
+        if note
+    ]
     notes = (plain_text(note, _LONGEST_NOTE) or "" for note in told)
     return tuple(dict.fromkeys([*before, *notes]))[:_MOST_NOTES]
 

@@ -1,6 +1,6 @@
 """Sends events to the mailbox of a release in S3, and polls for the permit there.
 
-    python3 -I -S -c SOURCE
+    python3 -ISc SOURCE
 
 A process of its own that ends soon, because TLS takes memory for as long as a process lives.
 Standard input is a socket to the supervisor. It brings one job, as a JSON line, and takes a reply

@@ -1,8 +1,9 @@
 """Waits until other containers have reached a condition, then becomes the command.
 
-    python3 -I -S -c SOURCE CONFIG COMMAND [ARGUMENT ...]
+    python3 -ISc SOURCE CONFIG COMMAND [ARGUMENT ...]
 
-CONFIG is JSON: {"release": ..., "container": ..., "after": [{"container", "port", "condition"}]}.
+CONFIG is JSON: {"release": ..., "container": ..., "after": ["container:port:condition"]}.
+The condition SUCCESS is left out. Single and double quotes are exchanged.
 On a loopback port, the supervisor of each container in `after` sends a line for each fact that has
 become true: `lightgate <release> <container> <FACT>`. Python 3.8 and later.
 In a deployment that rolls back to an old release, whose CONFIG this still is, the environment has
@@ -21,6 +22,8 @@ import sys
 import time
 from typing import Any, Iterator, NoReturn
 
+NAME = "[A-Za-z0-9._-]{1,128}"
+DEPENDENCY = re.compile(f"({NAME}):([0-9]{{1,5}})(?::(START|HEALTHY|COMPLETE))?")
 LINE_LIMIT = 512  # bytes; a supervisor sends no longer line
 
 
@@ -51,35 +54,35 @@ def main() -> int:
         return code
 
 
-def wait_for(dependency: dict[str, Any], config: dict[str, Any]) -> None:
-    """Return when the dependency has reached its condition. If it fails, report it and wait on."""
+def wait_for(dependency: tuple[str, str, str], config: dict[str, Any]) -> None:
+    """Return when the container has reached its condition. If it fails, report it and wait on."""
+    container, port, condition = dependency
     reported = False
     pause = 0.05
     while True:
-        for fact in facts(dependency, config["release"]):
-            if fact == dependency["condition"]:
+        for fact in facts(container, int(port), config["release"]):
+            if fact == condition:
                 return
             if fact == "FAILED" and not reported:
                 reported = True
-                why = f"{dependency['container']} failed"
-                emit(config, "failed", cause="dependency", error=why)
+                emit(config, "failed", cause="dependency", error=f"{container} failed")
         time.sleep(pause)
         pause = min(pause * 2, 1)
 
 
-def facts(dependency: dict[str, Any], release: str) -> Iterator[str]:
-    """Yield each fact that the dependency's supervisor sends, until the connection ends.
+def facts(container: str, port: int, release: str) -> Iterator[str]:
+    """Yield each fact that the container's supervisor sends, until the connection ends.
 
     A peer that sends anything else, such as another release's supervisor, is dropped.
     """
-    ours = f"lightgate {release} {dependency['container']} ".encode()
+    ours = f"lightgate {release} {container} ".encode()
     buffer = b""
     with socket.socket() as peer:
         try:
             # If nothing listens on an ephemeral port, TCP may connect a socket to itself. Such a
             # connection must not occupy the port of the dependency.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            peer.connect(("127.0.0.1", dependency["port"]))
+            peer.connect(("127.0.0.1", port))
             while peer.getsockname() != peer.getpeername():
                 data = peer.recv(LINE_LIMIT)
                 *lines, buffer = (buffer + data).split(b"\n")
@@ -123,21 +126,22 @@ def emit(config: dict[str, Any], event: str, **fields: object) -> None:
 
 
 def read_config(text: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(text)
+    config: dict[str, Any] = json.loads(text.translate({34: 39, 39: 34}))
     if os.environ.get("LIGHTGATE_ROLLBACK"):
         config["release"] = os.environ["LIGHTGATE_RELEASE"]
     after = config["after"]
     if not isinstance(after, list):
         raise TypeError("`after` is not a list")
-    for name in (config["release"], config["container"], *(one["container"] for one in after)):
-        if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name):
+    for name in (config["release"], config["container"]):
+        if not re.fullmatch(NAME, name):
             raise ValueError(f"{name!r} is not a name")
+    found = []
     for one in after:
-        if one["condition"] not in ("START", "HEALTHY", "COMPLETE", "SUCCESS"):
-            raise ValueError(f"{one['condition']!r} is not a condition")
-        if type(one["port"]) is not int or not 0 < one["port"] < 65536:
-            raise ValueError(f"{one['port']!r} is not a port")
-    return config
+        parts = DEPENDENCY.fullmatch(one)
+        if not parts or not 0 < int(parts[2]) < 65536:
+            raise ValueError(f"{one!r} is not a container with its port and condition")
+        found.append(parts.groups("SUCCESS"))
+    return {**config, "after": found}
 
 
 sys.exit(main())

@@ -174,7 +174,8 @@ class Helper:
         """
         if found is None and self.database.engine:
             self.lock.take(self.until)  # nothing that is still in progress changes the schema later
-        obstacles = find_obstacles(plan, found, self.attempts)
+        allowed = self.config["automaticRollback"]
+        obstacles = find_obstacles(plan, found, self.attempts, allowed)
         if self.config["rollback"] == "unchecked":
             return self.open(plan, **({"overridden": obstacles} if obstacles else {}))
         if obstacles:
@@ -201,8 +202,9 @@ class Helper:
         if not self.command.is_djangos():
             return Plan()
         arguments = self.command.arguments if self.config["migrate"] else None
+        declared = self.config["declared"]
         try:
-            plan = self.database.patiently(lambda: Plan.read(self.command, arguments))
+            plan = self.database.patiently(lambda: Plan.read(self.command, arguments, declared))
         except (Error, StaysShut):
             raise
         except Exception as error:
@@ -239,7 +241,7 @@ class Helper:
                 why = f"an attempt of this release began at {began_at} and never ended"
                 database = "part-way" if any(changed) else "not known"
                 raise StaysShut("attempt", why, database, detail="never ended")
-        blocked = plan.operations("contract", "unknown")
+        blocked = plan.operations("breaking", "unknown")
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
             self.channel.emit("refused", hash=plan.hash, operations=blocked)
             raise StaysShut("refused", "policy: " + listed(blocked))

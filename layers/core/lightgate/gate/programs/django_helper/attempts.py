@@ -90,7 +90,7 @@ class Attempts:
             labels = set(one.get("classes", {}).values())
             schemas = [now, *(later.get("schema") for later in attempts[number + 1 :])]
             is_same = one.get("schema") is not None and one["schema"] in schemas
-            if not (labels and labels <= {"additive", "contract"} and is_same):
+            if not (labels and labels <= {"compatible", "restricted", "breaking"} and is_same):
                 what = one.get("migration") or "a migration"
                 found.append(f"{what} may be half applied since {at} (release {release})")
         return found

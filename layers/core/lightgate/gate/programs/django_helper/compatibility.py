@@ -4,145 +4,260 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
-from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
+from django.db.migrations import RunPython  # type: ignore[import-untyped]
 
+from lightgate.gate.programs.django_helper.columns import PLAIN, bound, differences
 from lightgate.gate.programs.django_helper.defaults import has_default, is_filled, takes_default
-from lightgate.gate.programs.django_helper.indexes import (
-    LIMITED,
-    LONGEST_KEY,
-    column_length,
-    find_index_hazard,
-    key_length,
-    kinds_of,
+from lightgate.gate.programs.django_helper.indexes import LONGEST_KEY, find_index_hazard, key_length
+from lightgate.gate.programs.django_helper.relations import (
+    BREAKS,
+    RESTRICTED,
+    column_of,
+    concrete,
+    has_no_table,
+    held,
+    is_ambiguous,
+    is_joined,
+    keeping,
+    new_fields,
+    on,
+    parents,
+    table_name,
+    table_of,
 )
 
-# The classes. `additive`: the release that still serves can go on reading and writing. `data`: rows
-# change. `contract`: that release may break; without an index or with a new constraint old queries
-# may time out and old writes be refused. `unknown` is never taken for safe.
-# Only Django's own operations are known. Those that are not listed here count as `contract`. A
-# subclass may do anything.
-ORDER = ["additive", "data", "contract", "unknown"]
+if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.relations import Finding
+
+# `compatible`: the release that still serves can go on reading and writing. `restricted`: it works
+# but for the statements that are named. `data`: rows change. `breaking`: its usual reads or writes
+# fail, or rely on what the database promises no more. `unknown` is never taken for safe.
+# Only Django's own operations are known. A subclass may do anything.
+ORDER = ["compatible", RESTRICTED, "data", BREAKS[0], "unknown"]
 DJANGOS = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
-ADDITIVE = (
-    "CreateModel AddIndex AddIndexConcurrently RenameIndex AlterModelOptions AlterModelManagers "
-    "AlterModelTableComment AlterConstraint ValidateConstraint CreateCollation"
+SILENT = (
+    "RenameIndex AlterModelOptions AlterModelManagers AlterModelTableComment AlterConstraint "
+    "ValidateConstraint CreateCollation"
 ).split()
-# Arguments of a field that do not change the column.
-UNSEEN = (
-    "blank choices help_text verbose_name default validators error_messages editable related_name "
-    "related_query_name on_delete limit_choices_to db_comment auto_now auto_now_add upload_to "
-    "storage max_length"
+# They add types, functions and operators of their own, and change no others.
+EXTENSIONS = (
+    "bloom btree_gin btree_gist citext cube fuzzystrmatch hstore ltree pg_trgm pgcrypto unaccent "
+    "uuid-ossp"
 ).split()
-WIDER = [
-    ("CharField", "TextField"),
-    ("SmallIntegerField", "IntegerField"),
-    ("IntegerField", "BigIntegerField"),
-    ("AutoField", "BigAutoField"),
-]
 
 
-def classify(
-    operation: Any, app: str, state: Any, created: set[Any], existing: Sequence[str], /
-) -> tuple[str, str]:
-    """Its class, and what of it may break old code where its name does not say so.
+class Known:
+    """What there is before the plan, and `created`: the models whose tables old code cannot know.
 
-    `created` are the models whose tables this very plan creates, which the release that serves
-    does not know. An unmanaged model, or one whose table exists already, is not among them.
+    `declared` is what the spec says of migrations that cannot be read. `is_atomic` says whether the
+    migration that is read is one transaction.
+
+    An unmanaged model, or one whose table exists already, is not among them.
     """
+
+    is_atomic = False
+
+    def __init__(
+        self,
+        connection: Any,
+        tables: Iterable[str] = (),
+        extensions: Iterable[str] = (),
+        declared: dict[str, str] | None = None,
+    ) -> None:
+        self.declared = declared or {}
+        self.connection, self.extensions = connection, set(extensions)
+        self.tables = {name.lower() for name in tables}
+        self.created: set[Any] = set()
+
+
+def classify(operation: Any, app: str, state: Any, known: Known, /) -> Finding:
+    """Its class, what decides it where its name does not say so, and the statements named by it.
+
+    Each statement is `DELETE table`, or another of the four.
+    """
+    found = [(ORDER[0], "", []), *findings(operation, app, state, known)]
+    label, why, _ = max(found, key=lambda one: ORDER.index(one[0]))
+    return label, why, sorted({s for one in found for s in one[2]}) if label == RESTRICTED else []
+
+
+def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[Finding]:
+    """All that it may mean for old code."""
     kind = type(operation)
     name = kind.__name__ if kind.__module__.startswith(DJANGOS) else ""
     subjects = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
     model = (app, str(next((s for s in subjects if s), "")).lower())
+    options = state.models[model].options if model in state.models else {}
     if name == "SeparateDatabaseAndState":
-        state, created, found = state.clone(), set(created), [("additive", "")]
-        for inner in operation.database_operations:
-            found.append(classify(inner, app, state, created, existing))
-            inner.state_forwards(app, state)
-        return max(found, key=lambda one: ORDER.index(one[0]))
-    if name == "RunPython":
-        return "data", ""
-    if name == "CreateModel":
-        created.discard(model)
-        table = (operation.options.get("db_table") or "%s_%s" % model).lower()
-        if not operation.options.get("managed", True) or operation.options.get("proxy"):
-            return "additive", ""  # whose table is another model's
-        if table not in existing and '"' not in table and len(table) < 60:
-            created.add(model)
-    if name == "RenameModel" and model in created:
-        created.add((app, operation.new_name.lower()))
-    is_safe, why = model in created, ""
-    if name == "AddField":
-        if not is_safe and has_default(operation.field) and not takes_default(operation.field):
-            return "contract", "db_default"
-        is_safe = is_safe or adds_safely(operation.field)
-    elif name == "AlterField":
-        is_safe = is_safe or widens(state.models[model].fields[operation.name], operation.field)
-    elif name in ADDITIVE or name.endswith("Extension"):
-        is_safe = True
-    elif name in ("", "RunSQL"):
-        return "unknown", ""
-    if is_safe:
-        why = find_hazard(operation, model, state, created)
-    return "additive" if is_safe and not why else "contract", why
+        created, known.created = known.created, set(known.created)
+        for inner, then in inner_steps(operation, app, state):
+            yield from findings(inner, app, then, known)
+        known.created = created
+    elif name == "RunPython":
+        if operation.code is not RunPython.noop:
+            yield "data", "", []
+    elif not name or (name == "RunSQL" and operation.sql != operation.noop):
+        yield "unknown", "", []
+    elif name.endswith("Concurrently") and known.is_atomic:
+        yield "unknown", "atomic", []
+    elif name.endswith("Extension"):
+        if operation.name not in (*EXTENSIONS, *known.extensions):
+            yield "unknown", "extension", []
+    elif name == "CreateModel":
+        yield from create(operation, model, state, known)
+    elif name in SILENT or name == "RunSQL" or has_no_table(options, model):
+        return
+    elif model in known.created:
+        if name == "RenameModel":
+            known.created.add((app, operation.new_name.lower()))
+        yield from held(getattr(operation, "field", None), model, state, known.created)
+    elif judge := JUDGES.get(name.replace("Concurrently", "")):
+        yield from judge(operation, model, state, known)
+    elif not is_same(name, operation, model, state, known):
+        yield BREAKS
 
 
-def find_hazard(operation: Any, model: tuple[str, str], state: Any, created: set[Any], /) -> str:
-    """What of an operation that looks safe makes a write of old code fail."""
-    field: Any = getattr(operation, "field", None)
-    index = getattr(operation, "index", None)
-    if model in created:
-        fields = [one for _, one in getattr(operation, "fields", ())] or [field]
-        return "ForeignKey" if any(refers(one, model, created) for one in fields) else ""
-    if index:
-        return find_index_hazard(index, state.models[model].fields)
-    if type(operation).__name__ == "AlterField":
-        old = state.models[model].fields[operation.name]
-        deletes = [getattr(one.remote_field, "on_delete", None) for one in (old, field)]
-        if deletes[0] is not deletes[1] and any(hasattr(one, "on_delete_sql") for one in deletes):
-            return "on_delete"
-        if field.db_index > old.db_index and key_length(field) > LONGEST_KEY:
-            return "unbounded"
-        return "NULL" if field.null and not old.null else ""
+def inner_steps(operation: Any, app: str, state: Any, /) -> Iterator[tuple[Any, Any]]:
+    """The operations on the database of a SeparateDatabaseAndState, and the state before each."""
+    state = state.clone()
+    for inner in operation.database_operations:
+        yield inner, state
+        inner.state_forwards(app, state)
+
+
+def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    known.created.discard(model)
+    options = operation.options
+    table = table_name(options, model).lower()
+    if (
+        has_no_table(options, model)
+        # The database refuses it, or somebody else has made it.
+        or (table in known.tables or '"' in table or len(table) >= 60)
+    ):
+        return
+    known.created.add(model)
+    for field in new_fields(operation):
+        yield from held(field, model, state, known.created)
+    for parent in {concrete(one, state) for one in parents(operation, model)} - known.created:
+        yield keeping(parent, state)
+
+
+def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    field, name = operation.field, operation.name
+    yield from held(field, model, state, known.created)
+    if field.many_to_many:
+        return
     if getattr(field, "generated", False):
-        return "GeneratedField"
-    return "ForeignKey" if refers(field, model, created) else ""
+        yield BREAKS[0], "GeneratedField", []
+    elif has_default(field) and (not takes_default(field) or field.unique):
+        yield BREAKS[0], "db_default", []
+    elif not (field.null or is_filled(field)) or field.primary_key:
+        yield BREAKS
+    if not field.remote_field:
+        one = bound(name, field).db_parameters(known.connection)
+        if one["type"] is None:
+            return
+        if one["check"] and not is_django(field, "db_check"):
+            yield BREAKS[0], "check", []
+        if not PLAIN.fullmatch(one["type"]):
+            yield "unknown", "type", []
+    if is_ambiguous(column_of(name, field), model, state, known.created):
+        yield RESTRICTED, "ambiguous", on(table_of(model, state), "SELECT")
 
 
-def refers(field: Any, model: tuple[str, str], created: set[Any], /) -> bool:
-    """Whether the database keeps old code from deleting rows that new rows refer to."""
-    to = getattr(field, "remote_field", None)
-    if not to or (field.many_to_many and to.through):
+def is_django(field: Any, method: str, /) -> bool:
+    """Whether the method of the field is one of Django's."""
+    owner = next(one for one in type(field).__mro__ if method in one.__dict__)
+    return owner.__module__.startswith("django.")
+
+
+def alter_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    name, old = operation.name, state.models[model].fields[operation.name]
+    return differences(name, old, operation.field, model, state, known.connection)
+
+
+def alter_index_together(
+    operation: Any, model: Any, state: Any, known: Known, /
+) -> Iterator[Finding]:
+    added, removed = sets(operation, model, state)
+    fields, table = state.models[model].fields, table_of(model, state)
+    lengths = [sum(key_length(fields[name], known.connection) for name in one) for one in added]
+    if any(one > LONGEST_KEY for one in lengths):
+        yield RESTRICTED, "unbounded", on(table, "INSERT", "UPDATE")
+    if removed:
+        yield RESTRICTED, "slow", on(table, "SELECT")
+
+
+def alter_unique_together(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
+    added, removed = sets(operation, model, state)
+    if added:
+        yield BREAKS
+    if removed:
+        yield RESTRICTED, "unique", on(table_of(model, state), "INSERT", "SELECT")
+
+
+def sets(operation: Any, model: Any, state: Any, /) -> tuple[set[Any], set[Any]]:
+    """The sets of fields that the option gets, and those that it loses."""
+    now = set(map(tuple, operation.option_value or ()))
+    was = set(map(tuple, state.models[model].options.get(operation.option_name) or ()))
+    return now - was, was - now
+
+
+def add_index(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    why = find_index_hazard(operation.index, state.models[model].fields, known.connection)
+    table = table_of(model, state)
+    if why:
+        yield RESTRICTED, why, on(table, "INSERT", "UPDATE")
+
+
+def remove_index(_: Any, model: Any, state: Any, __: Known, /) -> Iterator[Finding]:
+    yield RESTRICTED, "slow", on(table_of(model, state), "SELECT")
+
+
+def remove_constraint(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
+    constraints = state.models[model].options.get("constraints", [])
+    names = {one.name: type(one).__name__ for one in constraints}
+    kind, table = names.get(operation.name), table_of(model, state)
+    if kind in ("CheckConstraint", "ExclusionConstraint"):
+        yield RESTRICTED, "free", on(table, "SELECT")
+    elif kind == "UniqueConstraint":
+        yield RESTRICTED, "unique", on(table, "INSERT", "SELECT")
+    else:
+        yield BREAKS
+
+
+JUDGES: dict[str, Any] = {
+    "AddField": add_field,
+    "AlterField": alter_field,
+    "AlterIndexTogether": alter_index_together,
+    "AlterUniqueTogether": alter_unique_together,
+    "AddIndex": add_index,
+    "RemoveIndex": remove_index,
+    "RemoveConstraint": remove_constraint,
+}
+
+
+def is_same(name: str, operation: Any, model: Any, state: Any, known: Known, /) -> bool:
+    """Whether it changes nothing that old code knows; otherwise it breaks old code."""
+    found = state.models[model]
+    get = found.options.get
+    if name == "RenameModel":
+        return get("db_table") and not is_joined(model, state)
+    if name == "AlterModelTable":
+        return table_name({"db_table": operation.table}, model) == table_of(model, state)
+    if name == "AlterOrderWithRespectTo":
+        return bool(operation.order_with_respect_to) == bool(get("order_with_respect_to"))
+    old = str(getattr(operation, "old_name", None) or getattr(operation, "name", ""))
+    field = found.fields.get(old)
+    if name not in ("RenameField", "RemoveField") or not field:
         return False
-    holds = getattr(to if field.many_to_many else field, "db_constraint", False)
-    deletes: Any = getattr(to, "on_delete", None)
-    if hasattr(deletes, "on_delete_sql"):
-        holds = holds and deletes.__name__ == "DB_SET_DEFAULT"
-    ends = {resolve_relation(to.model, *model), *([model] if field.many_to_many else [])}
-    return holds and not ends <= created
-
-
-def adds_safely(field: Any) -> bool:
-    """Whether old code can still insert rows. Django leaves no `default` on the new column."""
-    return (field.null or is_filled(field)) and not field.unique
-
-
-def widens(old: Any, new: Any) -> bool:
-    """Whether the column still takes every value that it took before."""
-    kinds = (type(old), type(new))
-    if not all(kind.__module__.startswith("django.db.models.") for kind in kinds):
-        return False
-    if kinds[0] is not kinds[1] and tuple(kind.__name__ for kind in kinds) not in WIDER:
-        return False
-    was, now = old.deconstruct()[3], new.deconstruct()[3]
-    for key in {*was, *now} - set(UNSEEN):
-        is_relaxed = key in ("null", "db_index") and now.get(key) not in (None, False)
-        if key == "db_default" and key in now:  # old code that knows no default gives every value
-            is_relaxed = key not in was or (has_default(new) and takes_default(new))
-        if was.get(key) != now.get(key) and not is_relaxed:
-            return False
-    return not kinds_of(new) & LIMITED or column_length(old) <= column_length(new)
+    new = getattr(operation, "new_name", "")
+    if field.many_to_many:
+        return bool(field.remote_field.through or (new and field.db_table))
+    if new:
+        return column_of(old, field) == column_of(new, field)
+    return not (field.remote_field or bound(old, field).db_parameters(known.connection)["type"])
 
 
 def worst(labels: Any) -> str:

@@ -1,44 +1,51 @@
 """Whether the database may refuse a row of old code because of a new index."""
 
-# ruff: noqa: ANN401, SIM905 - Django has no types; a split text is shorter than a list
+# ruff: noqa: ANN401 - Django has no types
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-# In characters of four bytes: an entry of PostgreSQL's B-tree has at most 2704 bytes.
-LONGEST_KEY = 650
-# The kinds of field whose values are always short, and those whose column has the `max_length`.
-SHORT = set(
-    "IntegerField BooleanField DateField TimeField DurationField FloatField DecimalField UUIDField "
-    "IPAddressField GenericIPAddressField ForeignKey IntegerRangeField BigIntegerRangeField "
-    "DateRangeField DateTimeRangeField".split()
+from django.db.models import F  # type: ignore[import-untyped]
+
+# In bytes: an entry of PostgreSQL's B-tree has at most 2704 with its header.
+LONGEST_KEY = 2690
+# The types whose values are not longer than their digits or characters say, or always short.
+SHORT = re.compile(
+    r"varchar\((\d+)\)|numeric\((\d+), \d+\)|(small|big)?(int(eger)?|serial)|boolean|date|time|"
+    "timestamp with time zone|interval|double precision|uuid|inet|(int.|date|ts|tstz)range"
 )
-LIMITED = {"CharField", "FileField", "FilePathField"}
-# The kinds of index that keep no value, or only pieces of it.
-CUT = ("HashIndex", "BloomIndex", "SpGistIndex")
-CUT_BY = {
-    "GinIndex": {"JSONField", "SearchVectorField"},
-    "GistIndex": {"HStoreField", "SearchVectorField", "BaseSpatialField"},
-}
+# The kinds of index that keep no value, or only pieces of it, with the types and operators.
+PIECES = re.compile(
+    "(Hash|Bloom|SpGist)Index|GinIndex (jsonb|tsvector|.*gin_trgm_ops)|"
+    "GistIndex (hstore|tsvector|geometry|geography)"
+)
 
 
-def find_index_hazard(index: Any, fields: Any) -> str:
+def find_index_hazard(index: Any, fields: Any, connection: Any) -> str:
     """Why a row of old code may not get into the index."""
     kind = type(index).__name__
+    names = [name for name, _ in index.fields_orders] or column_names(index.expressions)
     if (
         not type(index).__module__.startswith("django.")
-        or index.expressions
+        or not names
         or is_computed(index.condition)
     ):
         return "expression"
     keys = [
-        0 if kind in CUT else entry_length(kind, find_field(name, fields), operators)
-        for (name, _), operators in zip(index.fields_orders, index.opclasses or [""] * 99)
+        entry_length(kind, find_field(name, fields), operators, connection)
+        for name, operators in zip(names, index.opclasses or [""] * 99)
     ]
-    rest = [key_length(find_field(name, fields)) for name in index.include]
+    rest = [key_length(find_field(name, fields), connection) for name in index.include]
     # GIN has an entry of its own for each column.
     return "unbounded" if (max if kind == "GinIndex" else sum)(keys + rest) > LONGEST_KEY else ""
+
+
+def column_names(expressions: Any) -> list[str]:
+    """The columns that the expressions are; none if one of them is more than a column."""
+    bare = [getattr(one, "expression", one) for one in expressions]
+    return [one.name for one in bare] if all(type(one) is F for one in bare) else []
 
 
 def is_computed(condition: Any) -> bool:
@@ -57,32 +64,23 @@ def find_field(name: str, fields: Any) -> Any:
     return fields[name[:-3] if is_column else name]
 
 
-def entry_length(kind: str, field: Any, operators: str) -> float:
-    """The most characters of an entry for the field in an index of this kind."""
-    names = kinds_of(field)
-    if names & CUT_BY.get(kind, set()) or (kind, operators) == ("GinIndex", "gin_trgm_ops"):
+def entry_length(kind: str, field: Any, operators: str, connection: Any) -> float:
+    """The most bytes of an entry for the field in an index of this kind."""
+    column = "" if field.remote_field else field.db_type(connection)
+    if PIECES.match(f"{kind} {column} {operators}"):
         return 0
-    if kind == "GinIndex" and "ArrayField" in names:
-        return entry_length(kind, field.base_field, operators)
-    return key_length(field)
+    if kind == "GinIndex" and hasattr(field, "base_field"):
+        return entry_length(kind, field.base_field, operators, connection)
+    return key_length(field, connection)
 
 
-def key_length(field: Any) -> float:
-    """The most characters of a value, or 0 if the field is of a kind that is always short."""
-    field = getattr(field, "output_field", field)
-    names = kinds_of(field)
-    if names & SHORT:
-        return 0
-    return column_length(field) if names & LIMITED else float("inf")
-
-
-def column_length(field: Any) -> float:
-    return int(field.max_length) if field.max_length else float("inf")
-
-
-def kinds_of(field: Any) -> set[str]:
-    """The names of Django's classes that choose the type of the column; none if it is the app."""
-    for kind in type(field).__mro__:
-        if {"db_type", "get_internal_type"} & {*kind.__dict__}:
-            return {one.__name__ for one in kind.__mro__ if kind.__module__.startswith("django.")}
-    return set()
+def key_length(field: Any, connection: Any) -> float:
+    """The most bytes of a value. Other servers take no index whose entries may be too long."""
+    if connection.vendor != "postgresql" or field.remote_field:
+        return 16
+    found = SHORT.fullmatch(getattr(field, "output_field", field).db_type(connection) or "")
+    if not found:
+        return float("inf")
+    characters, digits = found[1], found[2]
+    # A character has up to four bytes.
+    return 4 * int(characters) + 8 if characters else int(digits or 48) // 2 + 16

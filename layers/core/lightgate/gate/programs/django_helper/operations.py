@@ -5,56 +5,70 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Sequence
+from typing import Any
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import DJANGOS, classify, worst
+from lightgate.gate.programs.django_helper.compatibility import (
+    DJANGOS,
+    Known,
+    classify,
+    inner_steps,
+    worst,
+)
+from lightgate.gate.programs.django_helper.declared import read_declaration
 from lightgate.gate.programs.django_helper.defaults import is_filled
 from lightgate.gate.programs.django_helper.errors import error_text
 
 
-def describe(
-    step: Any, state: Any, created: set[Any], existing: Sequence[str], /
-) -> dict[str, Any]:
+def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     """The migration for an event; `irreversible` says what of it cannot be reversed.
 
     `shows` says that whatever it changes shows in the schema, and `single` that all of it is one
     transaction, also on a server that commits DDL at once.
 
-    Each operation has its class, its kind and its model or field. Two more follow if one of them
-    is not empty: what of it may break old code, and the error that kept it from being judged.
+    Each operation has its class, its kind and its model or field. Three more follow if one of them
+    is not empty: what decided its class, the error that kept it from being judged, and the
+    statements of old code that it restricts.
     """
     migration, is_backwards = step
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
+    declared, named, reason = read_declaration(migration, known.declared)
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
     if own:
-        operations.append(["unknown", irreversible := "Migration.apply"])
+        operations.append([declared or "unknown", irreversible := "Migration.apply"])
     shows, is_atomic = not (own or is_backwards), migration.atomic is True and not own
+    known.is_atomic = migration.atomic
     single = shows and len(migration.operations) == 1 and is_single(migration)
     for operation in migration.operations:
-        label, kind = "contract", type(operation).__name__
-        why = problem = ""
+        label, kind = "breaking", type(operation).__name__
+        why, problem = "", ""
+        statements: list[str] = []
         if not is_backwards:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
-                label, why = classify(operation, app, state, created, existing)
+                label, why, statements = classify(operation, app, state, known)
                 shows = shows and not is_hidden(operation, app, state)
                 statement = str(getattr(operation, "sql", ""))
                 is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
                 label, problem, is_atomic = "unknown", error_text(error)[:200], False
+                why, statements = "", []
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
             except Exception as error:  # noqa: BLE001
                 label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
             irreversible = irreversible or (kind if is_lasting else "")
-        more = [why, problem] if why or problem else []
+        shows = shows and label in ("compatible", "restricted", "breaking")
+        if declared and label in ("data", "unknown") and not problem:
+            label, why, statements = declared, "declared", named
+        more: list[Any] = [why, problem] if why or problem else []
+        more += [statements] if statements else []
         operations.append([label, kind, name_of(operation), *more])
-        shows = shows and label in ("additive", "contract")
     return {
         **({"reversed": True} if is_backwards else {}),
+        **({"declared": [declared, reason]} if reason else {}),
         "name": f"{app}.{migration.name}",
         "class": worst(one[0] for one in operations),
         "atomic": is_atomic,
@@ -78,11 +92,9 @@ def is_hidden(operation: Any, app: str, state: Any, /) -> bool:
     """Whether it changes what the schema does not show, such as rows that it fills."""
     name = type(operation).__name__
     if name == "SeparateDatabaseAndState":
-        state, found = state.clone(), False
-        for inner in operation.database_operations:
-            found = found or is_hidden(inner, app, state)
-            inner.state_forwards(app, state)
-        return found
+        return any(
+            is_hidden(inner, app, then) for inner, then in inner_steps(operation, app, state)
+        )
     if name != "AlterField":
         return name.endswith(("Extension", "Collation"))
     old = state.models[app, operation.model_name_lower].fields[operation.name]

@@ -14,7 +14,7 @@ from django.db.migrations import CreateModel, Migration  # type: ignore[import-u
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 from django.db.migrations.state import ModelState  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
+from lightgate.gate.programs.django_helper.compatibility import ORDER, Known, worst
 from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 
@@ -42,6 +42,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.classes: dict[str, str] = {}  # by every name that a migration is recorded as
+        self.declared: list[list[str]] = []  # migrations with their classes and reasons
         self.unknown: dict[
             str, str
         ] = {}  # applied migrations that the code does not have, and when
@@ -52,7 +53,7 @@ class Plan:
         self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
-    def read(cls, command: Command, arguments: Any, /) -> Plan:
+    def read(cls, command: Command, arguments: Any, declared: dict[str, str], /) -> Plan:
         plan = cls()
         executor, targets = command.read_targets()
         connection = executor.connection
@@ -70,12 +71,12 @@ class Plan:
         synced = synced_steps(command.read_synced(executor))
         steps = [*synced, *executor.migration_plan(targets)]
         state = executor.loader.project_state(ends) if steps else None
-        created: set[tuple[str, str]] = set()
-        with connection.cursor() as cursor:
-            tables = connection.introspection.table_names(cursor, True) if steps else []
-        existing = [name.lower() for name in tables]
-        plan.migrations = [describe(step, state, created, existing) for step in steps]
+        before = read_known(connection, declared) if steps else Known(connection)
+        plan.migrations = [describe(step, state, before) for step in steps]
         irreversible = [one.pop("irreversible") for one in plan.migrations]
+        plan.declared = [
+            [one["name"], *one.pop("declared")] for one in plan.migrations if "declared" in one
+        ]
         shows, single = ([one.pop(key) for one in plan.migrations] for key in ("shows", "single"))
         plan.shows, plan.single = shows[:1] == [True], single[:1] == [True]
         if not connection.features.can_rollback_ddl:  # each statement commits what was before it
@@ -99,7 +100,7 @@ class Plan:
         plan.read_record(executor.loader, rows)
         for key, row in applied.items():
             if not hasattr(row, "applied"):  # a squash: recording it changes nothing else
-                plan.classes[".".join(key)] = "additive"
+                plan.classes[".".join(key)] = "compatible"
                 plan.is_squashed = plan.is_squashed or key not in rows
             elif key not in known:
                 at = time.gmtime(row.applied.timestamp())
@@ -175,9 +176,11 @@ class Plan:
         if self.migrations is None:
             fields.update({"count": None, "class": "unknown"})
         if len(json.dumps(told)) > PLAN_LIMIT:
-            fields["migrations"] = list(map(without_additive, told))
+            fields["migrations"] = list(map(without_compatible, told))
         if self.reversal and len(json.dumps([fields["migrations"], self.reversal])) <= PLAN_LIMIT:
             fields["takeBack"] = self.reversal
+        if self.declared:
+            fields["declared"] = self.declared[:20]
         if self.ahead:
             names = [name[:100] for name in self.ahead]
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
@@ -200,6 +203,17 @@ def synced_steps(models: list[Any]) -> list[Any]:
     return steps
 
 
+def read_known(connection: Any, declared: dict[str, str]) -> Known:
+    """The tables and extensions that there are before the plan."""
+    extensions = []
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor, True)
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT extname FROM pg_extension")
+            extensions = [name for (name,) in cursor.fetchall()]
+    return Known(connection, tables, extensions, declared)
+
+
 def migration_key(migration: Any) -> tuple[str, str]:
     return migration.app_label, migration.name
 
@@ -209,9 +223,9 @@ def danger(migration: dict[str, Any]) -> int:
     return -ORDER.index(migration["class"])
 
 
-def without_additive(migration: dict[str, Any]) -> dict[str, Any]:
+def without_compatible(migration: dict[str, Any]) -> dict[str, Any]:
     """Its dangerous operations, and how many of its operations that leaves out."""
-    told = [one for one in migration["operations"] if one[0] != "additive"]
+    told = [one for one in migration["operations"] if one[0] != "compatible"]
     shown = told[:MOST_OPERATIONS]
     return dict(migration, operations=shown, omitted=len(migration["operations"]) - len(shown))
 

@@ -18,12 +18,18 @@ DEFAULTS = {
     "healthCheck": None,
     "secretNames": [],
 }
+NAME = "[A-Za-z0-9._-]{1,128}"
+DEPENDENCY = re.compile(f"({NAME}):([0-9]{{1,5}})(?::(START|HEALTHY|COMPLETE))?")
 CHECK_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}
 DJANGO_DEFAULTS = {
     "manage": ["python", "manage.py"],
+    "script": 1,
+    "migrate": 2,
     "database": "default",
     "policy": "warn",
     "allowDestructive": False,
+    "automaticRollback": ["compatible", "restricted"],
+    "declared": {},
     "lockTimeoutSeconds": 2,
     "requireLock": True,
     "databaseTimeoutSeconds": 60,
@@ -32,7 +38,9 @@ DJANGO_DEFAULTS = {
 
 def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
     config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand", "pending"))
-    config.update({"before": [], "then": [], **DEFAULTS}, **json.loads(text))
+    config.update(
+        {"before": [], "then": [], **DEFAULTS}, **json.loads(text.translate({34: 39, 39: 34}))
+    )
     after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
     if check is not None:
         config["healthCheck"] = check = {**CHECK_DEFAULTS, **check}
@@ -62,18 +70,17 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         numbers += [django["script"], django["migrate"]]
         numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
+        strings += [*django["automaticRollback"], *django["declared"].values()]
     if check is not None:
         commands.append(check["command"])
         numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
-    everyone = [config, *after]
-    names = [config["release"], *(one["container"] for one in everyone)]
-    ports = [one["port"] for one in everyone]
-    conditions = ("START", "HEALTHY", "COMPLETE", "SUCCESS")
+    found = [DEPENDENCY.fullmatch(one) for one in after]
+    config["after"] = [one.groups("SUCCESS") for one in found if one]
+    ports = [config["port"], *(int(port) for _, port, _ in config["after"])]
     for what, is_right in (
-        ("after", isinstance(after, list)),
-        ("name", all(re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name) for name in names)),
+        ("after", isinstance(after, list) and all(found)),
+        ("name", all(re.fullmatch(NAME, config[key]) for key in ("release", "container"))),
         ("port", all(type(port) is int and 0 < port < 65536 for port in ports)),
-        ("condition", all(one["condition"] in conditions for one in after)),
         ("mode", config["mode"] in ("task", "service")),
         ("afterFailure", config["afterFailure"] in ("hold", "exit")),
         ("policy", django is None or django["policy"] in ("allow", "warn", "block")),

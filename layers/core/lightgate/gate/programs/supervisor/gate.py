@@ -193,7 +193,7 @@ class Gate:
         self.send(client, "".join(self.facts))
 
     def announce(self, fact: str) -> None:
-        self.facts.append(f"{self.prefix(self.config)}{fact}\n")
+        self.facts.append(self.prefix(self.config["container"]) + fact + "\n")
         for client in self.clients[:]:
             self.send(client, self.facts[-1])
 
@@ -208,13 +208,13 @@ class Gate:
             self.clients.remove(client)
             client.close()
 
-    def prefix(self, container: dict[str, Any]) -> str:
-        return f"lightgate {self.config['release']} {container['container']} "
+    def prefix(self, container: str) -> str:
+        return f"lightgate {self.config['release']} {container} "
 
     def wait_for_dependencies(self) -> None:
         after = self.config["after"]
         if after:
-            self.emit("waiting", **{"for": [one["container"] for one in after]})
+            self.emit("waiting", **{"for": [one[0] for one in after]})
         # One after the other: a fact once reached stays reached, so the order cannot matter.
         for dependency in after:
             pause = 0.05
@@ -222,16 +222,17 @@ class Gate:
                 self.wait(never, pause)
                 pause = min(pause * 2, 1)
 
-    def has_reached(self, dependency: dict[str, Any]) -> bool:
+    def has_reached(self, dependency: tuple[str, str, str]) -> bool:
         """Whether the connection brought the fact. A peer that sends anything else is dropped."""
-        ours, heard = self.prefix(dependency).encode(), b""
+        container, port, condition = dependency
+        ours, heard = self.prefix(container).encode(), b""
         with socket.socket() as peer:
             try:
                 # If nothing listens on an ephemeral port, TCP may connect a socket to itself.
                 # Such a connection must not occupy the port of the dependency.
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 peer.settimeout(1)
-                peer.connect(("127.0.0.1", dependency["port"]))
+                peer.connect(("127.0.0.1", int(port)))
                 peer.setblocking(False)
                 while peer.getsockname() != peer.getpeername():
                     try:
@@ -243,10 +244,10 @@ class Gate:
                         continue
                     *lines, heard = (heard + data).split(b"\n")
                     for line in lines:
-                        if line == ours + dependency["condition"].encode():
+                        if line == ours + condition.encode():
                             return True
                         if line == ours + b"FAILED":
-                            raise Failed("dependency", f"{dependency['container']} failed", 1)
+                            raise Failed("dependency", f"{container} failed", 1)
                         if not line.startswith(ours):
                             return False
                     if not data or len(heard) > LINE_LIMIT:
