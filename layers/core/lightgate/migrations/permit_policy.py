@@ -222,6 +222,8 @@ def _has_no_restore_point(seen: PermitInput) -> Decision | None:
     backup, plan = seen.backup, seen.plan
     if backup.mode is BackupMode.NONE or plan is None:
         return None
+    if backup.mode is BackupMode.BY_RISK and plan.is_compatible:
+        return None
     if backup.mode is BackupMode.POINT_IN_TIME:
         return _has_no_point_in_time(seen)
     if backup.is_there:

@@ -455,11 +455,12 @@ class Database:
         "backup",
         choice(*BackupMode),
         "`always` takes a snapshot for each release. `when-pending` takes one only if there are "
-        "pending migrations. `point-in-time` takes none, and records how far the database's own "
-        "continuous backup reaches. `none` does nothing. If it is left out, it is `always`, and "
-        "for `lightsail` it is `when-pending`, because a snapshot makes a standard database of "
-        "Lightsail unavailable for a while. If Lightgate cannot read the plan, `when-pending` is "
-        "`always`.",
+        "pending migrations, and `by-risk` only if one of their operations is not known to be "
+        "compatible with the previous version. `point-in-time` takes none, and records how far the "
+        "database's own continuous backup reaches. `none` does nothing. If it is left out, it is "
+        "`always`, and for `lightsail` it is `when-pending`, because a snapshot makes a standard "
+        "database of Lightsail unavailable for a while. If Lightgate cannot read the plan, "
+        "`when-pending` and `by-risk` are `always`.",
         example="when-pending",
         default=None,
     )
