@@ -16,6 +16,7 @@ from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.django_command import MigrateCall, migrate_call
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.key_reader import BOOLEAN, choice, key, list_of, object_of, text, whole
+from lightgate.spec.policy import Policy
 from lightgate.spec.secret_reference import SecretReference as SecretReference
 from lightgate.spec.secret_reference import SecretStore as SecretStore
 
@@ -32,14 +33,6 @@ class Stage(enum.StrEnum):
     DEVELOPMENT = "development"
     STAGING = "staging"
     PRODUCTION = "production"
-
-
-class Policy(enum.StrEnum):
-    """The reaction of Lightgate to migrations that may break the live version."""
-
-    ALLOW = "allow"
-    WARN = "warn"
-    BLOCK = "block"
 
 
 class AfterFailure(enum.StrEnum):
