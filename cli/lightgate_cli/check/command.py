@@ -10,8 +10,8 @@ import click
 
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.keys import Migrations
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.parser import parse_spec
-from lightgate.spec.policy import Policy
 from lightgate_cli import terminal
 from lightgate_cli.check.annotations import annotation, file_annotation
 from lightgate_cli.check.changes import Changes, changes_since, repository_of

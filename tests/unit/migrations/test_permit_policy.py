@@ -21,7 +21,7 @@ from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInp
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.effect import Effect
-from lightgate.spec.policy import Policy
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.time_limits import GRACE_SECONDS, NOTICE, WaitLimit, longest_limit
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -24,7 +24,7 @@ from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.policy import Policy
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.time_limits import NOTICE, SIGNED_BEFORE, SIGNED_FOR, WaitLimit
 
 

@@ -16,7 +16,7 @@ from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.django_command import MigrateCall, migrate_call
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.key_reader import BOOLEAN, choice, key, list_of, object_of, text, whole
-from lightgate.spec.policy import Policy
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.secret_reference import SecretReference as SecretReference
 from lightgate.spec.secret_reference import SecretStore as SecretStore
 
