@@ -86,6 +86,10 @@ class OtherResultError(Exception):
     """Old code ran without an error, and the result is wrong."""
 
 
+class MissingRowError(OtherResultError):
+    """An insert that ignores conflicts has left no row: a row of new code may be in its way."""
+
+
 class _UndoError(Exception):
     pass
 
@@ -492,7 +496,7 @@ def stored(made: Any, arguments: Mapping[str, str]) -> list[str]:
         return []
     found = list(type(made).objects.filter(pk=made.pk).values_list(*fixed))
     if not found:
-        raise OtherResultError("the row that was inserted is not found")
+        raise MissingRowError("the row that was inserted is not found")
     return [repr(bytes(one) if isinstance(one, memoryview) else one) for one in found[0]]
 
 
@@ -603,7 +607,8 @@ def calls_of(sql: str, tables: Iterable[str]) -> Iterator[str]:
 def error_code(error: Exception) -> Result:
     text = " ".join(str(error).split())[:300]
     if isinstance(error, OtherResultError):
-        return Result(error="other result", text=text)
+        is_by_rows = isinstance(error, MissingRowError)
+        return Result(error="other result", text=text, by_rows=is_by_rows)
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     is_by_rows = isinstance(error, (ProtectedError, RestrictedError, ObjectDoesNotExist))
