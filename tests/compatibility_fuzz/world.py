@@ -401,7 +401,7 @@ class World:
         if statement.is_keyed:
             lines: dict[str, set[str]] = {}
             for line in found:
-                plain = [bytes(one) if isinstance(one, memoryview) else one for one in line]
+                plain = [plain_value(one) for one in line]
                 lines.setdefault(repr(plain[0]), set()).add(repr(plain))
             return lines
         if statement.verb == INSERT and statement.arguments:
@@ -497,7 +497,14 @@ def stored(made: Any, arguments: Mapping[str, str]) -> list[str]:
     found = list(type(made).objects.filter(pk=made.pk).values_list(*fixed))
     if not found:
         raise MissingRowError("the row that was inserted is not found")
-    return [repr(bytes(one) if isinstance(one, memoryview) else one) for one in found[0]]
+    return [repr(plain_value(one)) for one in found[0]]
+
+
+def plain_value(value: Any) -> Any:
+    """Equal values as the same text: a column with more decimal places gives 1.50 as 1.500."""
+    if isinstance(value, Decimal):
+        return value.normalize()
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def postgresql_values() -> dict[str, Any]:
