@@ -516,7 +516,7 @@ CHANGES: dict[str, tuple[float, Callable[[Draft], None]]] = {
     "change indexes": (3.5, change_indexes),
     "change constraints": (1.5, change_constraints),
     "change unique_together": (0.5, change_together),
-    "repeat unique": (40, repeat_unique),
+    "repeat unique": (0.7, repeat_unique),
     "change order": (0.5, change_order),
     "change small options": (0.7, change_small_options),
     "change table": (0.6, change_table),
