@@ -608,6 +608,17 @@ def test_an_old_model_has_the_fields_of_its_abstract_base_too() -> None:
     assert found == "restricted AddField(ambiguous) Crop.day"
 
 
+def test_a_join_with_a_child_is_one_with_its_parents_too() -> None:
+    child = M.CreateModel("Herb", [], bases=("crops.Crop",))
+    other = M.CreateModel(
+        "Bed", [("day", F.DateField()), ("herb", F.ForeignKey("crops.Herb", F.CASCADE))]
+    )
+
+    [found] = told(field(F.DateField(null=True), "day"), known=[CROP, child, other])
+
+    assert found == "restricted AddField(ambiguous) Crop.day"
+
+
 @pytest.mark.parametrize(
     ("column", "label"),
     [
