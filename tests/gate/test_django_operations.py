@@ -428,6 +428,7 @@ def test_a_new_table_that_refers_to_an_old_one_only_later_does_too() -> None:
 class Dated(F.Model):
     """An abstract base of the app."""
 
+    day = F.DateField(null=True)
     of = F.ForeignKey("crops.Crop", F.CASCADE)
 
     class Meta:
@@ -597,6 +598,14 @@ def test_a_new_default_of_the_database_is_a_value_that_other_rules_may_refuse(
     [found] = told(alter("grade", F.SmallIntegerField(db_default=5)), known=[made])
 
     assert found.startswith(label)
+
+
+def test_an_old_model_has_the_fields_of_its_abstract_base_too() -> None:
+    note = M.CreateModel("Note", [], bases=(Dated,))
+
+    [found] = told(field(F.DateField(null=True), "day"), known=[CROP, note])
+
+    assert found == "restricted AddField(ambiguous) Crop.day"
 
 
 @pytest.mark.parametrize(

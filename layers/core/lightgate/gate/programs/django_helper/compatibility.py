@@ -21,12 +21,12 @@ from lightgate.gate.programs.django_helper.relations import (
     RESTRICTED,
     column_of,
     concrete,
+    fields_of,
     has_no_table,
     held,
     is_ambiguous,
     is_joined,
     keeping,
-    new_fields,
     on,
     parents,
     table_name,
@@ -146,7 +146,7 @@ def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[
     ):
         return
     known.created.add(model)
-    for field in new_fields(operation):
+    for _, field in fields_of(operation):
         yield from held(field, model, state, known.created)
     for parent in {concrete(one, state) for one in parents(operation, model)} - known.created:
         yield keeping(parent, state)
