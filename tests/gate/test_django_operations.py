@@ -528,7 +528,7 @@ def without(name: str) -> M.RemoveConstraint:
         ),
         ([without("known"), once("farm_id", "name")], "compatible"),
         ([alter("once", F.SmallIntegerField(db_default=1)), once("once", "size")], "compatible"),
-        ([once("id", deferrable=F.Deferrable.DEFERRED)], "compatible"),
+        ([once("id", deferrable=F.Deferrable.DEFERRED)], "breaking"),
         ([once("name", "size", include=["story"])], "restricted (unbounded)"),
         ([once("name", "size", "story")], "restricted (unbounded)"),
         # None of these refuses only what is refused already.
