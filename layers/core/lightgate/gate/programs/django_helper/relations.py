@@ -42,15 +42,14 @@ def has_no_table(options: Any, model: Any, /) -> bool:
     return bool(options.get("proxy")) or not options.get("managed", True)
 
 
-def new_fields(operation: Any, /) -> Iterator[Any]:
-    """The fields of a CreateModel, also those that it inherits."""
-    for _, field in operation.fields:
-        yield field
-    for base in operation.bases:
+def fields_of(model: Any, /) -> Iterator[tuple[str, Any]]:
+    """The fields of a CreateModel or of a model's state, also those of its abstract bases."""
+    yield from dict(model.fields).items()
+    for base in model.bases:
         meta = getattr(base, "_meta", None)
         if meta:
-            yield from meta.local_fields
-            yield from meta.local_many_to_many
+            for field in (*meta.local_fields, *meta.local_many_to_many):
+                yield field.name, field
 
 
 def parents(operation: Any, model: Any, /) -> Iterator[Any]:
@@ -85,7 +84,7 @@ def keeping(model: Any, state: Any, is_by_another: bool = False, /) -> Finding:
     Nobody changes a key that Django numbers, or the link to the row of a parent.
     """
     found = state.models.get(model)
-    for field in found.fields.values() if found else ():
+    for _, field in fields_of(found) if found else ():
         is_link = getattr(field.remote_field, "parent_link", False)
         if field.primary_key and not (is_link or "AutoField" in field.get_internal_type()):
             is_by_another = True
@@ -94,7 +93,7 @@ def keeping(model: Any, state: Any, is_by_another: bool = False, /) -> Finding:
     for table in tables:
         statements += on(table, "DELETE")
         for own, one in state.models.items():
-            for field in one.fields.values() if table_of(own, state) == table else ():
+            for _, field in fields_of(one) if table_of(own, state) == table else ():
                 to = field.remote_field
                 # The database deletes the row with the one that it refers to.
                 if getattr(getattr(to, "on_delete", None), "__name__", "") == "DB_CASCADE":
@@ -116,29 +115,47 @@ def column_of(name: str, field: Any, /) -> str:
 
 
 def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
-    """Whether a table that old code may join with the model's has a column of this name too."""
+    """Whether a table that old code may join with the model's has a column of this name too.
+
+    Whatever joins a child joins its parents too.
+    """
     names = {column, column[:-3]}  # without the `_id` of a relation
-    for other, found in state.models.items():
+    others = [
+        other
+        for other, found in state.models.items()
+        if other != model
+        and other not in created
         # The names come first: a project has thousands of fields.
-        if (
-            any(
-                (name.lower() in names or field.db_column) and column_of(name, field) == column
-                for name, field in found.fields.items()
-            )
-            and other != model
-            and other not in created
-            and (refers(other, model, state) or refers(model, other, state))
-        ):
-            return True
-    return False
+        and any(
+            (name.lower() in names or field.db_column) and column_of(name, field) == column
+            for name, field in fields_of(found)
+        )
+    ]
+    first, joined = root(model, state), set()
+    for own in state.models if others else ():
+        for pair in ({root(own, state), root(end, state)} for end in ends(own, state)):
+            joined |= pair if first in pair else set()
+    return any(root(other, state) in joined for other in others)
+
+
+def root(model: Any, state: Any, /) -> Any:
+    """The first parent of the first parent, and so on."""
+    found = state.models.get(model)
+    names = [base for base in found.bases if isinstance(base, str)] if found else []
+    return root(resolve_relation(names[0], *model), state) if names else model
+
+
+def ends(own: Any, state: Any, /) -> list[Any]:
+    """The models that the model has a relation to, and its parents."""
+    found = state.models[own]
+    names = [one.remote_field.model for _, one in fields_of(found) if one.remote_field]
+    names += [base for base in found.bases if isinstance(base, str)]
+    return [resolve_relation(name, *own) for name in names]
 
 
 def refers(own: Any, other: Any, state: Any, /) -> bool:
     """Whether the model has a relation to the other one, or is its child."""
-    found = state.models[own]
-    ends = [one.remote_field.model for one in found.fields.values() if one.remote_field]
-    ends += [base for base in found.bases if isinstance(base, str)]
-    return any(concrete(resolve_relation(end, *own), state) == other for end in ends)
+    return any(concrete(end, state) == other for end in ends(own, state))
 
 
 def referring(model: Any, state: Any, /) -> list[str]:
@@ -148,7 +165,7 @@ def referring(model: Any, state: Any, /) -> list[str]:
         for own, found in state.models.items():
             if refers(own, each, state):
                 tables.append(table_of(own, state))
-                is_key = any(one.primary_key and one.remote_field for one in found.fields.values())
+                is_key = any(one.primary_key and one.remote_field for _, one in fields_of(found))
                 has_parent = any(isinstance(base, str) for base in found.bases)
                 models += [own] * ((is_key or has_parent) and own not in models)
     return tables
@@ -159,7 +176,7 @@ def is_joined(model: Any, state: Any, /) -> bool:
     made = (
         {own, resolve_relation(field.remote_field.model, *own)}
         for own, found in state.models.items()
-        for field in found.fields.values()
+        for _, field in fields_of(found)
         if field.many_to_many and not field.remote_field.through
     )
     return any(model in ends for ends in made)
