@@ -280,6 +280,8 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "allowDestructive": migrations.allow_destructive,
         "automaticRollback": [one.value for one in migrations.automatic_rollback],
         "declared": dict(migrations.declared),
+        "lockRisk": migrations.lock_risk.value,
+        "largeTableRows": migrations.large_table_rows,
         "lockTimeoutSeconds": migrations.lock_timeout_seconds,
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,

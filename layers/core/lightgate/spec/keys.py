@@ -42,6 +42,13 @@ class Policy(enum.StrEnum):
     BLOCK = "block"
 
 
+class LockRisk(enum.StrEnum):
+    """The reaction of Lightgate to migrations that block a large table."""
+
+    WARN = "warn"
+    BLOCK = "block"
+
+
 class AfterFailure(enum.StrEnum):
     """Whether a container ends after its command has failed, or stays with its gate shut."""
 
@@ -530,6 +537,22 @@ class Migrations:
         "lets it hide what it sees itself.",
         example={"wagtailcore.0071_populate_revision": "compatible: fills a new column only"},
         default_factory=dict,
+    )
+    lock_risk: LockRisk = key(
+        "lockRisk",
+        choice(*LockRisk),
+        "What Lightgate does with a plan that blocks reads or writes of a large table for as long "
+        "as an index is built, rows are checked or the table is rewritten: `warn` reports it and "
+        "applies the plan, `block` applies nothing and refuses the release. A release by hand with "
+        "`allowDestructive` overrides it.",
+        default=LockRisk.WARN,
+    )
+    large_table_rows: int = key(
+        "largeTableRows",
+        whole(1, 10_000_000),
+        "How many rows a table has at least to count as large for `lockRisk`, as the database "
+        "last counted them.",
+        default=500_000,
     )
     allow_outside_gate: bool = key(
         "allowOutsideGate",

@@ -43,6 +43,7 @@ from lightgate.gate.programs.django_helper.unplanned import CHANGED, find_unplan
 from lightgate.gate.programs.django_helper.watch import Watch
 
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
+OPEN_FOR = 60  # seconds after which an open transaction is reported
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
 
 
@@ -202,9 +203,8 @@ class Helper:
         if not self.command.is_djangos():
             return Plan()
         arguments = self.command.arguments if self.config["migrate"] else None
-        declared = self.config["declared"]
         try:
-            plan = self.database.patiently(lambda: Plan.read(self.command, arguments, declared))
+            plan = self.database.patiently(lambda: Plan.read(self.command, arguments, self.config))
         except (Error, StaysShut):
             raise
         except Exception as error:
@@ -222,7 +222,10 @@ class Helper:
     def report_plan(self, plan: Plan) -> None:
         self.reported = plan.hash
         policy = {key: self.config[key] for key in ("policy", "allowDestructive")}
-        self.channel.emit("plan", **plan.fields(), **policy)
+        fields = plan.fields()
+        if plan.tables and (found := self.database.open_transactions(plan.tables, OPEN_FOR)):
+            fields["transactions"] = found
+        self.channel.emit("plan", **fields, **policy)
 
     def judge(self, plan: Plan, found: dict[str, Any] | None, is_locked: bool) -> None:
         """Refuse a plan that policy or earlier attempts rule out."""
@@ -245,6 +248,12 @@ class Helper:
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
             self.channel.emit("refused", hash=plan.hash, operations=blocked)
             raise StaysShut("refused", "policy: " + listed(blocked))
+        large = [
+            f"{name}: {what} ({table}, {rows} rows)"
+            for name, what, _, _, table, rows, _ in plan.blocking
+        ]
+        if self.config["lockRisk"] == "block" and large and not self.config["allowDestructive"]:
+            raise StaysShut("refused", "lockRisk: " + listed(large), detail="lock risk")
 
     def get_permit(self, plan: Plan, is_locked: bool) -> bool:
         """Wait until the supervisor has permitted this very plan: otherwise nothing is applied.

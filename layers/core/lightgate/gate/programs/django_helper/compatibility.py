@@ -70,6 +70,8 @@ class Known:
         self.connection, self.extensions = connection, set(extensions)
         self.tables = {name.lower() for name in tables}
         self.created: set[Any] = set()
+        # The rows and bytes of large tables, as the server estimates them.
+        self.large: dict[str, tuple[int, int]] = {}
 
 
 def classify(operation: Any, app: str, state: Any, known: Known, /) -> Finding:

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Iterator
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
+from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 
+from lightgate.gate.programs.django_helper.blocking import Blocking
 from lightgate.gate.programs.django_helper.compatibility import (
     DJANGOS,
     Known,
@@ -19,6 +21,7 @@ from lightgate.gate.programs.django_helper.compatibility import (
 from lightgate.gate.programs.django_helper.declared import read_declaration
 from lightgate.gate.programs.django_helper.defaults import is_filled
 from lightgate.gate.programs.django_helper.errors import error_text
+from lightgate.gate.programs.django_helper.relations import table_of
 
 
 def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
@@ -29,9 +32,13 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
 
     Each operation has its class, its kind and its model or field. Three more follow if one of them
     is not empty: what decided its class, the error that kept it from being judged, and the
-    statements of old code that it restricts.
+    statements of old code that it restricts. `blocking` are the large tables that an operation
+    blocks: the operation, why, whether reads too, the table, its rows and bytes. `tables` are those
+    that the operations name.
     """
     migration, is_backwards = step
+    blocks, blocking = Blocking(migration.atomic), []
+    tables: set[str] = set()
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
     declared, named, reason = read_declaration(migration, known.declared)
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
@@ -48,6 +55,11 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why, statements = classify(operation, app, state, known)
+                tables.update(named_tables(operation, app, state))
+                told = f"{kind} {name_of(operation)}".strip()
+                for reason, table, reads in sorted(set(blocks.find(operation, app, state, known))):
+                    if table in known.large:
+                        blocking.append([told, reason, reads, table, *known.large[table]])
                 shows = shows and not is_hidden(operation, app, state)
                 statement = str(getattr(operation, "sql", ""))
                 is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
@@ -76,6 +88,8 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
         "single": single,
         "operations": operations,
         "irreversible": irreversible,
+        "blocking": blocking,
+        "tables": tables,
     }
 
 
@@ -99,6 +113,16 @@ def is_hidden(operation: Any, app: str, state: Any, /) -> bool:
         return name.endswith(("Extension", "Collation"))
     old = state.models[app, operation.model_name_lower].fields[operation.name]
     return old.null and not operation.field.null
+
+
+def named_tables(operation: Any, app: str, state: Any, /) -> Iterator[str]:
+    """The tables of the models that the operation names, if they are there before it."""
+    subject = getattr(operation, "model_name", getattr(operation, "name", None))
+    to = getattr(getattr(operation, "field", None), "remote_field", None)
+    models = [(app, str(subject).lower()), *([resolve_relation(to.model, app)] if to else [])]
+    for model in models:
+        if model in state.models:
+            yield table_of(model, state)
 
 
 def name_of(operation: Any) -> str:

@@ -17,12 +17,14 @@ from django.db.migrations.state import ModelState  # type: ignore[import-untyped
 from lightgate.gate.programs.django_helper.compatibility import ORDER, Known, worst
 from lightgate.gate.programs.django_helper.operations import describe
 from lightgate.gate.programs.django_helper.reversal import find_reversal
+from lightgate.gate.programs.django_helper.sql import SIZES
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.command import Command
 
 RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
+MOST_BLOCKING = 10  # operations in an event, those on the largest tables first
 MOST_OPERATIONS = 10  # shown of each migration if the plan is too long
 
 
@@ -43,6 +45,8 @@ class Plan:
     def __init__(self) -> None:
         self.classes: dict[str, str] = {}  # by every name that a migration is recorded as
         self.declared: list[list[str]] = []  # migrations with their classes and reasons
+        self.blocking: list[list[Any]] = []  # operations that block large tables, see `describe`
+        self.tables: set[str] = set()  # the tables that its operations name
         self.unknown: dict[
             str, str
         ] = {}  # applied migrations that the code does not have, and when
@@ -53,7 +57,7 @@ class Plan:
         self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
-    def read(cls, command: Command, arguments: Any, declared: dict[str, str], /) -> Plan:
+    def read(cls, command: Command, arguments: Any, config: dict[str, Any], /) -> Plan:
         plan = cls()
         executor, targets = command.read_targets()
         connection = executor.connection
@@ -71,9 +75,13 @@ class Plan:
         synced = synced_steps(command.read_synced(executor))
         steps = [*synced, *executor.migration_plan(targets)]
         state = executor.loader.project_state(ends) if steps else None
-        before = read_known(connection, declared) if steps else Known(connection)
+        before = read_known(connection, config) if steps else Known(connection)
         plan.migrations = [describe(step, state, before) for step in steps]
         irreversible = [one.pop("irreversible") for one in plan.migrations]
+        for one in plan.migrations:
+            plan.blocking += [[one["name"], *each] for each in one.pop("blocking")]
+            plan.tables |= one.pop("tables")
+        plan.blocking.sort(key=lambda each: -each[-1])
         plan.declared = [
             [one["name"], *one.pop("declared")] for one in plan.migrations if "declared" in one
         ]
@@ -181,6 +189,8 @@ class Plan:
             fields["takeBack"] = self.reversal
         if self.declared:
             fields["declared"] = self.declared[:20]
+        if self.blocking:
+            fields["blocking"] = self.blocking[:MOST_BLOCKING]
         if self.ahead:
             names = [name[:100] for name in self.ahead]
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
@@ -203,15 +213,20 @@ def synced_steps(models: list[Any]) -> list[Any]:
     return steps
 
 
-def read_known(connection: Any, declared: dict[str, str]) -> Known:
+def read_known(connection: Any, config: dict[str, Any]) -> Known:
     """The tables and extensions that there are before the plan."""
-    extensions = []
+    extensions, sizes = [], []
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor, True)
         if connection.vendor == "postgresql":
             cursor.execute("SELECT extname FROM pg_extension")
             extensions = [name for (name,) in cursor.fetchall()]
-    return Known(connection, tables, extensions, declared)
+        if config["largeTableRows"] and connection.vendor in SIZES:
+            cursor.execute(SIZES[connection.vendor], [config["largeTableRows"]])
+            sizes = cursor.fetchall()
+    known = Known(connection, tables, extensions, config["declared"])
+    known.large = {table: (int(rows), int(size)) for table, rows, size in sizes}
+    return known
 
 
 def migration_key(migration: Any) -> tuple[str, str]:

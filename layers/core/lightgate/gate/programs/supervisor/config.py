@@ -30,6 +30,8 @@ DJANGO_DEFAULTS = {
     "allowDestructive": False,
     "automaticRollback": ["compatible", "restricted"],
     "declared": {},
+    "lockRisk": "warn",
+    "largeTableRows": 500_000,
     "lockTimeoutSeconds": 2,
     "requireLock": True,
     "databaseTimeoutSeconds": 60,
@@ -66,7 +68,8 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
     if django is not None:
         commands.append(django["manage"])
         numbers += [django["script"], django["migrate"]]
-        numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
+        keys = ("lockTimeoutSeconds", "databaseTimeoutSeconds", "largeTableRows")
+        numbers += [django[key] for key in keys]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
         strings += [*django["automaticRollback"], *django["declared"].values()]
     if check is not None:
@@ -82,6 +85,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         ("mode", config["mode"] in ("task", "service")),
         ("afterFailure", config["afterFailure"] in ("hold", "exit")),
         ("policy", django is None or django["policy"] in ("allow", "warn", "block")),
+        ("lockRisk", django is None or django["lockRisk"] in ("warn", "block")),
         ("django", all(type(one) is bool for one in flags)),
         ("pending", not config["pending"] or mailbox is not None or config["rollback"]),
         ("mailbox", all(type(one) is str for one in strings)),
