@@ -3,16 +3,18 @@
 # mypy: disable-error-code="import-untyped, name-defined, misc"
 
 import json
+import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import django
+import pymysql
 import pytest
 from django.conf import settings
 from django.contrib.postgres import operations as postgres
 from django.contrib.postgres.functions import RandomUUID
-from django.db import connections, migrations, models
+from django.db import DatabaseError, connections, migrations, models
 from django.db.migrations.state import ProjectState
 from django.db.models.functions import Now
 from django.db.utils import ConnectionHandler
@@ -79,12 +81,16 @@ def state() -> ProjectState:
     return state
 
 
-@pytest.fixture
-def server(database: Database, state: ProjectState) -> Iterator[Any]:
+@contextmanager
+def connected(database: dict[str, Any]) -> Iterator[Any]:
     usual = connections["default"]
-    connection = connections["default"] = ConnectionHandler({"default": settings_of(database)})[
-        "default"
-    ]
+    connections["default"] = ConnectionHandler({"default": database})["default"]
+    yield connections["default"]
+    connections["default"].close()
+    connections["default"] = usual
+
+
+def create(connection: Any, state: ProjectState) -> None:
     with connection.schema_editor() as editor:
         for model in state.apps.get_models():
             editor.create_model(model)
@@ -92,9 +98,13 @@ def server(database: Database, state: ProjectState) -> Iterator[Any]:
         cursor.execute("insert into crops_farm (name) values ('north')")
         cursor.execute("insert into crops_crop (name, size, farm) values ('beet', 1, 1)")
         cursor.execute("insert into crops_harvest (crop_id, day) values (1, '2026-01-01')")
-    yield connection
-    connection.close()
-    connections["default"] = usual
+
+
+@pytest.fixture
+def server(database: Database, state: ProjectState) -> Iterator[Any]:
+    with connected(settings_of(database)) as connection:
+        create(connection, state)
+        yield connection
 
 
 class _Undone(Exception):  # noqa: N818
@@ -145,93 +155,126 @@ def told(connection: Any, state: ProjectState, operations: list[Any]) -> dict[st
     return found
 
 
-@pytest.mark.parametrize(
-    "operations",
-    [
-        pytest.param(operations, id=name)
-        for name, operations in {
-            "column": [add("it", F.IntegerField(null=True))],
-            "column-with-default": [add("it", F.IntegerField(default=3))],
-            "column-with-check": [add("it", F.PositiveIntegerField(null=True))],
-            "unique-column": [add("it", F.IntegerField(null=True, unique=True))],
-            "indexed-column": [add("it", F.IntegerField(null=True, db_index=True))],
-            "foreign-key": [add("it", F.ForeignKey("crops.Farm", F.CASCADE, null=True))],
-            "foreign-key-without-constraint": [
-                add("it", F.ForeignKey("crops.Farm", F.CASCADE, null=True, db_constraint=False))
-            ],
-            "many-to-many": [add("it", F.ManyToManyField("crops.Farm"))],
-            "now": [add("it", F.DateTimeField(db_default=Now()))],
-            "volatile": [add("it", F.UUIDField(db_default=RandomUUID()))],
-            "generated": [
-                add(
-                    "it",
-                    F.GeneratedField(
-                        expression=F.F("size") + 1, output_field=F.IntegerField(), db_persist=True
-                    ),
-                )
-            ],
-            "index": [M.AddIndex("Crop", F.Index(fields=["size"], name="by_size"))],
-            "column-and-index": [
-                add("it", F.IntegerField(null=True)),
-                M.AddIndex("Crop", F.Index(fields=["size"], name="by_size")),
-            ],
-            "removed-index": [
-                M.AlterField(
-                    "Harvest", "crop", F.ForeignKey("crops.Crop", F.CASCADE, db_index=False)
-                )
-            ],
-            "check": [M.AddConstraint("Crop", POSITIVE)],
-            "check-not-valid": [postgres.AddConstraintNotValid("Crop", POSITIVE)],
-            "unique": [
-                M.AddConstraint("Crop", F.UniqueConstraint(fields=["name"], name="one_name"))
-            ],
-            "unique-if": [
-                M.AddConstraint(
-                    "Crop",
-                    F.UniqueConstraint(
-                        fields=["name"], name="one_name", condition=F.Q(size__gt=0)
-                    ),
-                )
-            ],
-            "unique-together": [M.AlterUniqueTogether("Crop", {("name", "size")})],
-            "not-null": [alter("size", F.IntegerField(default=0))],
-            "null": [alter("name", F.CharField(max_length=20, null=True))],
-            "longer-text": [alter("name", F.CharField(max_length=30))],
-            "shorter-text": [alter("name", F.CharField(max_length=10))],
-            "unlimited-text": [alter("name", F.TextField())],
-            "limited-text": [alter("note", F.CharField(max_length=30, null=True))],
-            "more-digits": [alter("price", F.DecimalField(None, None, 9, 2, null=True))],
-            "more-places": [alter("price", F.DecimalField(None, None, 9, 3, null=True))],
-            "wider": [alter("size", F.BigIntegerField(null=True))],
-            "key": [alter("id", F.BigAutoField(primary_key=True))],
-            "to-foreign-key": [
-                alter("farm", F.ForeignKey("crops.Farm", F.CASCADE, null=True, db_column="farm"))
-            ],
-            "to-index": [alter("size", F.IntegerField(null=True, db_index=True))],
-            "to-unique": [alter("size", F.IntegerField(null=True, unique=True))],
-            "to-check": [alter("size", F.PositiveIntegerField(null=True))],
-            "choices": [alter("size", F.IntegerField(null=True, choices=[(1, "one")]))],
-            "removed-column": [M.RemoveField("Crop", "note")],
-            "removed-table": [M.DeleteModel("Harvest")],
-            "renamed-column": [M.RenameField("Crop", "note", "notes")],
-            "renamed-table": [M.RenameModel("Farm", "Estate")],
-            "new-table": [
-                M.CreateModel(
-                    "Visit",
-                    [
-                        ("id", F.AutoField(primary_key=True)),
-                        ("farm", F.ForeignKey("crops.Farm", F.CASCADE)),
-                    ],
-                )
-            ],
-            "sql": [M.RunSQL("create index by_note on crops_crop (note)")],
-        }.items()
+PLANS = {
+    "column": [add("it", F.IntegerField(null=True))],
+    "column-with-default": [add("it", F.IntegerField(default=3))],
+    "column-with-check": [add("it", F.PositiveIntegerField(null=True))],
+    "unique-column": [add("it", F.IntegerField(null=True, unique=True))],
+    "indexed-column": [add("it", F.IntegerField(null=True, db_index=True))],
+    "foreign-key": [add("it", F.ForeignKey("crops.Farm", F.CASCADE, null=True))],
+    "foreign-key-without-constraint": [
+        add("it", F.ForeignKey("crops.Farm", F.CASCADE, null=True, db_constraint=False))
     ],
-)  # fmt: skip
+    "many-to-many": [add("it", F.ManyToManyField("crops.Farm"))],
+    "now": [add("it", F.DateTimeField(db_default=Now()))],
+    "volatile": [add("it", F.UUIDField(db_default=RandomUUID()))],
+    "generated": [
+        add(
+            "it",
+            F.GeneratedField(
+                expression=F.F("size") + 1, output_field=F.IntegerField(), db_persist=True
+            ),
+        )
+    ],
+    "index": [M.AddIndex("Crop", F.Index(fields=["size"], name="by_size"))],
+    "column-and-index": [
+        add("it", F.IntegerField(null=True)),
+        M.AddIndex("Crop", F.Index(fields=["size"], name="by_size")),
+    ],
+    "removed-index": [
+        M.AlterField("Harvest", "crop", F.ForeignKey("crops.Crop", F.CASCADE, db_index=False))
+    ],
+    "check": [M.AddConstraint("Crop", POSITIVE)],
+    "check-not-valid": [postgres.AddConstraintNotValid("Crop", POSITIVE)],
+    "unique": [M.AddConstraint("Crop", F.UniqueConstraint(fields=["name"], name="one_name"))],
+    "unique-if": [
+        M.AddConstraint(
+            "Crop",
+            F.UniqueConstraint(fields=["name"], name="one_name", condition=F.Q(size__gt=0)),
+        )
+    ],
+    "unique-together": [M.AlterUniqueTogether("Crop", {("name", "size")})],
+    "not-null": [alter("size", F.IntegerField(default=0))],
+    "null": [alter("name", F.CharField(max_length=20, null=True))],
+    "longer-text": [alter("name", F.CharField(max_length=30))],
+    "shorter-text": [alter("name", F.CharField(max_length=10))],
+    "unlimited-text": [alter("name", F.TextField())],
+    "limited-text": [alter("note", F.CharField(max_length=30, null=True))],
+    "more-digits": [alter("price", F.DecimalField(None, None, 9, 2, null=True))],
+    "more-places": [alter("price", F.DecimalField(None, None, 9, 3, null=True))],
+    "wider": [alter("size", F.BigIntegerField(null=True))],
+    "key": [alter("id", F.BigAutoField(primary_key=True))],
+    "to-foreign-key": [
+        alter("farm", F.ForeignKey("crops.Farm", F.CASCADE, null=True, db_column="farm"))
+    ],
+    "to-index": [alter("size", F.IntegerField(null=True, db_index=True))],
+    "to-unique": [alter("size", F.IntegerField(null=True, unique=True))],
+    "to-check": [alter("size", F.PositiveIntegerField(null=True))],
+    "choices": [alter("size", F.IntegerField(null=True, choices=[(1, "one")]))],
+    "removed-column": [M.RemoveField("Crop", "note")],
+    "removed-table": [M.DeleteModel("Harvest")],
+    "renamed-column": [M.RenameField("Crop", "note", "notes")],
+    "renamed-table": [M.RenameModel("Farm", "Estate")],
+    "new-table": [
+        M.CreateModel(
+            "Visit",
+            [
+                ("id", F.AutoField(primary_key=True)),
+                ("farm", F.ForeignKey("crops.Farm", F.CASCADE)),
+            ],
+        )
+    ],
+    "sql": [M.RunSQL("create index by_note on crops_crop (note)")],
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
 def test_a_large_table_is_said_to_be_blocked_just_where_postgresql_blocks_it(
-    server: Any, state: ProjectState, operations: list[Any]
+    server: Any, state: ProjectState, name: str
 ) -> None:
-    assert told(server, state, operations) == seen(server, state, operations)
+    assert told(server, state, PLANS[name]) == seen(server, state, PLANS[name])
+
+
+ONLY_ON_POSTGRESQL = ("volatile", "check-not-valid", "unique-if", "sql")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PLANS.keys() - set(ONLY_ON_POSTGRESQL)))
+def test_a_large_table_is_said_to_be_blocked_just_where_mariadb_lets_nobody_write(
+    on_mariadb: Project, state: ProjectState, name: str
+) -> None:
+    """MariaDB is asked to do it with LOCK=NONE, and refuses where others could not write."""
+    pymysql.version_info = (2, 2, 8, "final", 0)
+    pymysql.install_as_MySQLdb()
+    with connected(on_mariadb.database) as connection:
+        create(connection, state)
+        assert told(connection, state, PLANS[name]) == refused(connection, state, PLANS[name])
+
+
+def refused(connection: Any, state: ProjectState, operations: list[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for operation in operations:
+        after = state.clone()
+        operation.state_forwards("crops", after)
+        with connection.schema_editor(collect_sql=True) as editor:
+            operation.database_forwards("crops", editor, state, after)
+        state = after
+        for statement in editor.collected_sql:
+            altered = re.match(r"(ALTER TABLE|CREATE (?:UNIQUE )?INDEX .* ON) `(\w+)`", statement)
+            comma = "," if statement.startswith("ALTER") else ""
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(
+                        f"{statement.rstrip(';')}{comma} LOCK=NONE" if altered else statement
+                    )
+            except DatabaseError as error:
+                if error.args[0] not in (1845, 1846):
+                    raise
+                assert altered is not None
+                found[altered[2]] = WRITES
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+    return {table: how for table, how in found.items() if table in TABLES}
 
 
 # Through the gate

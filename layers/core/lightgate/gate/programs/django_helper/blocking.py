@@ -63,7 +63,8 @@ class Blocking:
         if has_no_table(state.models[model].options, model):
             return
         own = table_of(model, state)
-        if self.is_atomic and name in ALTERING:
+        keeps_locks = self.is_atomic and known.connection.features.can_rollback_ddl
+        if keeps_locks and name in ALTERING:
             self.altered.add(own)
         find = BLOCKS.get(name)
         for why, where in find(operation, model, state, known.connection) if find else ():
@@ -88,7 +89,7 @@ def added_field(operation: Any, _: Any, __: Any, db: Any) -> Iterator[tuple[str,
             yield "unique", ""
         elif field.db_index:
             yield "index", ""
-    if field.remote_field and field.db_constraint and not is_postgresql:
+    elif getattr(field, "db_persist", False) or (field.remote_field and field.db_constraint):
         yield "copy", ""
 
 
