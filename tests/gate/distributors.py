@@ -1,7 +1,6 @@
 """Distributors and loaders as real processes, with small programs in place of the gate's own."""
 
 import hashlib
-import json
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from lightgate.gate.packaging import pack, program_text
+from lightgate.gate.packaging import config_text, pack, program_text
 
 # The first stays as the supervisor does, the second ends as the waiter's command does.
 SUPERVISOR = """
@@ -25,7 +24,7 @@ WAITER = """
 import json, sys
 print("waiter", json.dumps(sys.argv[1:]), __name__, flush=True)
 """
-CONFIG = json.dumps({"release": "20260102t030405z-0a1b2c3d-9f8e", "container": "first"})
+CONFIG = config_text({"release": "20260102t030405z-0a1b2c3d-9f8e", "container": "first"})
 DEADLINE = 30
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import config_text, program_text
 from local.cloud.processes import free_port
 
 RELEASE = "20260102t030405z-0a1b2c3d-9f8e"
@@ -42,7 +42,7 @@ class Program:
         python: str = sys.executable,
         **options: Any,
     ) -> None:
-        text = config if isinstance(config, str) else json.dumps(config)
+        text = config if isinstance(config, str) else config_text(config)
         options.setdefault("stdout", subprocess.PIPE)
         prefix = options.pop("prefix", [])
         self.process = subprocess.Popen(

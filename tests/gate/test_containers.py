@@ -1,7 +1,6 @@
 """The gate as a container's first process, and on a network of its own."""
 
 import contextlib
-import json
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import config_text, program_text
 from tests.gate.programs import RELEASE, Runner, after, catches, eventually, free_port
 
 AS_FIRST = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -78,7 +77,7 @@ def test_a_gate_never_takes_its_own_connection_for_the_dependency(tmp_path: Path
     }  # fmt: skip
     programs = {"web": program_text("waiter"), "migrate": program_text("supervisor")}
     for name, config in configs.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(config))
+        (tmp_path / f"{name}.json").write_text(config_text(config))
         (tmp_path / f"{name}.py").write_text(programs[name])
     script = """
         ip link set lo up

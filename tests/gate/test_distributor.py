@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lightgate.gate.packaging import pack, program_text
+from lightgate.gate.packaging import config_text, pack, program_text
 from tests.gate.distributors import (
     CONFIG,
     DEADLINE,
@@ -240,7 +240,7 @@ def test_the_distributor_serves_on_after_its_own_commands_end(containers: Contai
             program_text("distributor"),
             str(port),
             pack("\0".join(texts).encode()),
-            json.dumps(first),
+            config_text(first),
         ),
         *("sh", "-c", "echo migrated"),
     )
@@ -249,7 +249,7 @@ def test_the_distributor_serves_on_after_its_own_commands_end(containers: Contai
 
     late = containers.run(
         sys.executable,
-        *(program_text("loader"), json.dumps(second), str(port), hash_of(*texts), "1"),
+        *(program_text("loader"), config_text(second), str(port), hash_of(*texts), "1"),
         *("printf", "%s", "$HOME is 'open'"),
     )
     code, output, errors = ended(late)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lightgate.gate.packaging import pack, program_text
+from lightgate.gate.packaging import config_text, pack, program_text
 from tests.gate.mailbox_server import Mailbox
 from tests.gate.programs import Program, Runner, after, facts, free_port, shell
 from tests.gate.projects import ADD_COLOUR, HALF, REMOVE_NAME, Project, Rows, sql
@@ -381,7 +381,7 @@ def test_a_command_that_cannot_show_what_is_pending_runs_as_always(runner: Runne
 
 
 def test_the_distributor_reports_its_failure_under_the_new_name(runner: Runner) -> None:
-    config = json.dumps({"release": OLD, "container": "migrate"})
+    config = config_text({"release": OLD, "container": "migrate"})
     with socket.create_server(("127.0.0.1", 0)) as other:
         distributor = runner.program(
             program_text("distributor"),

@@ -23,8 +23,14 @@ def gate_config(container: Json) -> Json:
     """What the gate in front of a container's command is told, wherever its program comes from."""
     command = container["command"]
     assert command[1:2] == ["-ISc"]
-    config: Json = json.loads(next(word for word in command[2:] if word.startswith('{"release":')))
-    return whole_config(config)
+    return whole_config(
+        read_config_text(next(word for word in command if word.startswith("{'release':")))
+    )
+
+
+def read_config_text(text: str) -> Json:
+    config: Json = json.loads(text.translate({ord("'"): '"', ord('"'): "'"}))
+    return config
 
 
 def whole_config(config: Json) -> Json:
@@ -40,7 +46,7 @@ def whole_config(config: Json) -> Json:
 def own_command(container: Json) -> list[str]:
     """What the gate starts, or becomes: all behind what its program is told."""
     command: list[str] = container["command"]
-    told = next(n for n, word in enumerate(command) if word.startswith('{"release":'))
+    told = next(n for n, word in enumerate(command) if word.startswith("{'release':"))
     # What a loader is told comes between.
     return command[told + (4 if command[2] == program_text("loader") else 1) :]
 

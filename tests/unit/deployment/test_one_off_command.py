@@ -21,7 +21,7 @@ from tests.support.builders import (
     wait_for,
     web,
 )
-from tests.support.compiled_requests import whole_config
+from tests.support.compiled_requests import read_config_text, whole_config
 
 BACK = ("python", "manage.py", "migrate", "crops", "0007")
 SHOW = ("python", "manage.py", "showmigrations", "--plan")
@@ -49,8 +49,8 @@ def container_of(
 
 
 def config_of(container: Json) -> Json:
-    told = next(word for word in container["command"] if word.startswith('{"release":'))
-    return whole_config(json.loads(told))
+    told = next(word for word in container["command"] if word.startswith("{'release':"))
+    return whole_config(read_config_text(told))
 
 
 def test_the_command_runs_as_the_migration_would() -> None:

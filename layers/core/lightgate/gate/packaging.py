@@ -101,7 +101,7 @@ class Programs:
                 program_text("distributor"),
                 str(self.distributor_port),
                 _packed(),
-                _line(config),
+                config_text(config),
             ]
         helpers = [name for key, name in _HELPERS.items() if key in config]
         return self._programs(["supervisor", *helpers], config)
@@ -112,14 +112,19 @@ class Programs:
     def _programs(self, names: Sequence[str], config: Mapping[str, Any]) -> Sequence[str]:
         if self.distributor is None:
             program, *helpers = map(program_text, names)
-            return [program, _line(config), *helpers]
+            return [program, config_text(config), *helpers]
         numbers = "".join(str(_DISTRIBUTED.index(name)) for name in names)
         port = str(self.distributor_port)
-        return [program_text("loader"), _line(config), port, _hash(), numbers]
+        return [program_text("loader"), config_text(config), port, _hash(), numbers]
 
 
-def _line(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, separators=(",", ":"))
+# A double quote is escaped in the request. Who reads a configuration exchanges the quotes again.
+_QUOTES = str.maketrans("'\"", "\"'")
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """The configuration of a gate: JSON with single quotes in place of double ones."""
+    return json.dumps(config, separators=(",", ":")).translate(_QUOTES)
 
 
 def _gate_ports(spec: AppSpec) -> dict[str, int]:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from functools import reduce
+from typing import Any
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     numbers = (reduce(lambda n, d: n * 92 + ord(d) - 35, part, 0) for part in parts)
     whole = bz2.decompress(b"".join(n.to_bytes(22, "big") for n in numbers))
     texts = whole.decode().split("\0")
-    config = json.loads(sys.argv[1])
+    config = read_config()
     sys.argv[2:2] = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,7 +44,7 @@ def main() -> None:
 
 def fail(why: str) -> None:
     """Report the failure and exit, as the supervisor would."""
-    config = json.loads(sys.argv[1])
+    config = read_config()
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     # In a rollback the release in CONFIG is the old one.
     release = os.environ.get("LIGHTGATE_RELEASE", config["release"])
@@ -51,6 +52,11 @@ def fail(why: str) -> None:
     event = {"lightgate": 1, **who, "event": "failed", "at": at, "cause": "port", "error": why}
     print(json.dumps(event), flush=True)
     sys.exit(1)
+
+
+def read_config() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(sys.argv[1].translate({34: 39, 39: 34}))
+    return config
 
 
 def serve(listener: socket.socket, whole: bytes) -> None:

@@ -3,7 +3,7 @@
     python3 -ISc SOURCE CONFIG COMMAND [ARGUMENT ...]
 
 CONFIG is JSON: {"release": ..., "container": ..., "after": ["container:port:condition"]}.
-The condition SUCCESS is left out.
+The condition SUCCESS is left out. Single and double quotes are exchanged.
 On a loopback port, the supervisor of each container in `after` sends a line for each fact that has
 become true: `lightgate <release> <container> <FACT>`. Python 3.8 and later.
 In a deployment that rolls back to an old release, whose CONFIG this still is, the environment has
@@ -126,7 +126,7 @@ def emit(config: dict[str, Any], event: str, **fields: object) -> None:
 
 
 def read_config(text: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(text)
+    config: dict[str, Any] = json.loads(text.translate({34: 39, 39: 34}))
     if os.environ.get("LIGHTGATE_ROLLBACK"):
         config["release"] = os.environ["LIGHTGATE_RELEASE"]
     after = config["after"]

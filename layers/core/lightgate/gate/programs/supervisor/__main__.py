@@ -2,9 +2,10 @@
 
     python3 -ISc SOURCE CONFIG [HELPER] [CLIENT] COMMAND [ARGUMENT ...]
 
-CONFIG is JSON, see config.py. HELPER is the source of the Django helper, if CONFIG has `django`.
-CLIENT is that of the S3 client, if CONFIG has `mailbox`: then nothing pending is applied without a
-permit. A client of the loopback port gets a line for each fact that has become true:
+CONFIG is JSON with single and double quotes exchanged, see config.py. HELPER is the source of the
+Django helper, if CONFIG has `django`. CLIENT is that of the S3 client, if CONFIG has `mailbox`:
+then nothing pending is applied without a permit.
+A client of the loopback port gets a line for each fact that has become true:
 `lightgate <release> <container> <FACT>`, with START, HEALTHY, COMPLETE, SUCCESS, FAILED.
 Stdout gets the command's output and the supervisor's events. Python 3.8 and later.
 

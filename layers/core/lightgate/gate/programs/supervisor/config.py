@@ -40,7 +40,9 @@ DJANGO_DEFAULTS = {
 
 def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
     config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand", "pending"))
-    config.update({"before": [], "then": [], **DEFAULTS}, **json.loads(text))
+    config.update(
+        {"before": [], "then": [], **DEFAULTS}, **json.loads(text.translate({34: 39, 39: 34}))
+    )
     after, check, limit = config["after"], config["healthCheck"], config["timeoutSeconds"]
     if check is not None:
         config["healthCheck"] = check = {**CHECK_DEFAULTS, **check}
