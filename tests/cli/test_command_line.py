@@ -1,7 +1,6 @@
 """The command `lightgate`: results on standard output, messages on standard error."""
 
 import errno
-import io
 import json
 import os
 import pty
@@ -10,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from lightgate.gate.packaging import program_text
-from lightgate_cli.main import main
+from tests.cli.calls import Said, StandardInput
 from tests.support.builders import spec_document
 from tests.support.spec_examples import EXAMPLES, GUIDE, Json
 from tests.unit.deployment.test_compiler import assert_the_service_would_accept
@@ -26,43 +25,6 @@ NO_COMMAND = (
 )
 TRY_AGAIN = "Correct this problem and run the command again."
 NO_SNAPSHOT = "warning: database: is missing, so no snapshot is taken before a release"
-
-
-class Said(NamedTuple):
-    code: int
-    output: str
-    errors: list[str]
-
-
-class StandardInput(io.BytesIO):
-    name = "<stdin>"
-
-
-@pytest.fixture
-def lightgate(
-    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Said]:
-    def call(*arguments: object, stdin: bytes = b"") -> Said:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(StandardInput(stdin)))
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments], prog_name="lightgate")
-        output, errors = capsysbinary.readouterr()
-        code = end.value.code
-        assert isinstance(code, int)
-        return Said(code, output.decode(), errors.decode().splitlines())
-
-    return call
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[..., Path]:
-    def write(document: object, name: str = "containers-with-migrations.json") -> Path:
-        path = tmp_path / name
-        text = document if isinstance(document, bytes) else json.dumps(document).encode()
-        path.write_bytes(text)
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -309,6 +271,9 @@ def test_a_file_that_breaks_while_it_is_read_is_one_line(
         [],
         ["validate"],
         ["plan"],
+        ["check"],
+        ["check", __file__, "--json", "--github"],
+        ["check", __file__, "--allow", "additive"],
         ["deploy", "x.json"],
         ["validate", "a.json", "b.json"],
         ["plan", "-", "--image-config", "-"],
@@ -324,15 +289,22 @@ def test_a_wrong_call_gets_the_usage(lightgate: Callable[..., Said], arguments: 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["validate", "-h"], ["plan", "-h"]], ids=" ".join
+    ("arguments", "file"),
+    [
+        (["--help"], "containers-with-migrations.json"),
+        (["validate", "-h"], "containers-with-migrations.json"),
+        (["plan", "-h"], "containers-with-migrations.json"),
+        (["check", "-h"], "lightgate check manage.py"),
+    ],
+    ids=["all", "validate", "plan", "check"],
 )
-def test_the_help_has_examples_or_says_what_a_spec_is_and_all_exit_codes(
-    lightgate: Callable[..., Said], arguments: list[str]
+def test_the_help_names_a_file_and_all_exit_codes(
+    lightgate: Callable[..., Said], arguments: list[str], file: str
 ) -> None:
     said = lightgate(*arguments)
 
     assert (said.code, said.errors) == (0, [])
-    assert "containers-with-migrations.json" in said.output
+    assert file in said.output
     assert re.findall(r"^    (\d)  \w", said.output, re.MULTILINE) == ["0", "1", "2"]
 
 

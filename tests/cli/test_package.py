@@ -9,8 +9,11 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.gate.projects import CREATE, SETTINGS, Project
+
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "examples/specs/full.json"
+SQLITE = "{'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'x'}}"
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +53,13 @@ def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
 def test_the_installed_command_has_all_that_it_needs(wheel: Path) -> None:
     assert run(wheel, ["validate", str(SPEC)]) == f"ok: {SPEC} is valid\n"
     assert '"serviceName": "crops-backend"' in run(wheel, ["plan", str(SPEC)])
+
+
+def test_the_installed_command_judges_migrations(wheel: Path, tmp_path: Path) -> None:
+    project = Project(tmp_path, {})
+    project.migration(CREATE)
+    project.write("settings.py", SETTINGS.replace('json.loads(os.environ["DATABASES"])', SQLITE))
+
+    printed = run(wheel, ["check", str(tmp_path / "manage.py"), "--python", sys.executable])
+
+    assert printed.startswith("1 migration: 1 compatible. Judged for SQLite")

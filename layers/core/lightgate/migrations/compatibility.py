@@ -190,12 +190,12 @@ def judge_plan(plan: Plan, automatic: Collection[Effect] = DEFAULT_AUTOMATIC) ->
     """
     effects = plan.effects
     against = [one for one in plan.operations if not allows(automatic, {one.effect})]
-    reasons = [_reason(one) for one in against]
+    reasons = [reason_of(one) for one in against]
     if plan.untold and plan.operations:
         reasons.append(
             f"{plan.untold} more operations may not be safe, and the gate did not list them."
         )
-    restricted = [_reason(one) for one in plan.operations if one.effect is Effect.RESTRICTED]
+    restricted = [reason_of(one) for one in plan.operations if one.effect is Effect.RESTRICTED]
     if effects & {Effect.BREAKING, Effect.RESTRICTED} and not allows(
         automatic, effects & {Effect.BREAKING, Effect.RESTRICTED}
     ):
@@ -245,11 +245,13 @@ def together(judgements: Iterable[Judgement]) -> Judgement:
     return Judgement(verdict=Verdict.NONE)
 
 
-def _reason(operation: Operation) -> str:
-    return f"{operation.migration}: {operation}: {_why(operation)}."
+def reason_of(operation: Operation) -> str:
+    """The sentence that says what of which migration decides, and why."""
+    return f"{operation.migration}: {operation}: {explain(operation)}."
 
 
-def _why(operation: Operation) -> str:
+def explain(operation: Operation) -> str:
+    """Why the operation has its class, without a full stop."""
     if operation.problem is not None:
         return f"Lightgate could not judge it: {operation.problem}"
     if operation.is_reversed:

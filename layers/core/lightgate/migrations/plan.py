@@ -165,7 +165,7 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
     is_count = type(count) is int and 0 <= count < _MOST_MIGRATIONS
     if name is None or not (is_count or count is None):
         return None
-    operations = _operations(event)
+    operations = read_operations(event)
     breaking = [
         f"{one.migration}: {one} ({one.effect.value})"
         for one in operations
@@ -185,7 +185,7 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         listed=len(_list(event.get("migrations"))),
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
-        declared=_declared(event.get("declared")),
+        declared=read_declarations(event.get("declared")),
         blocking=read_blocking(event),
         transactions=read_transactions(event),
         reversal=read_reversal(event.get("takeBack"), _names(event), count),
@@ -218,7 +218,7 @@ def _ahead(found: object) -> Ahead | None:
     )
 
 
-def _declared(found: object) -> Sequence[str]:
+def read_declarations(found: object) -> Sequence[str]:
     """A sentence for each migration whose class the team has declared."""
     sentences = []
     for one in _list(found)[:_MOST_DECLARED]:
@@ -233,7 +233,8 @@ def _declared(found: object) -> Sequence[str]:
     return tuple(sentences)
 
 
-def _operations(event: Mapping[str, Any]) -> list[Operation]:
+def read_operations(event: Mapping[str, Any]) -> list[Operation]:
+    """The operations of its migrations that are not compatible, the worst first."""
     found = []
     for migration in _list(event.get("migrations")):
         if not isinstance(migration, dict):

@@ -117,11 +117,18 @@ def column_of(name: str, field: Any, /) -> str:
 
 def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
     """Whether a table that old code may join with the model's has a column of this name too."""
+    names = {column, column[:-3]}  # without the `_id` of a relation
     for other, found in state.models.items():
-        if other == model or other in created:
-            continue
-        names = {column_of(name, field) for name, field in found.fields.items()}
-        if column in names and (refers(other, model, state) or refers(model, other, state)):
+        # The names come first: a project has thousands of fields.
+        if (
+            any(
+                (name.lower() in names or field.db_column) and column_of(name, field) == column
+                for name, field in found.fields.items()
+            )
+            and other != model
+            and other not in created
+            and (refers(other, model, state) or refers(model, other, state))
+        ):
             return True
     return False
 

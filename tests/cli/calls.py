@@ -1,0 +1,14 @@
+"""What a call of the command line has printed."""
+
+import io
+from typing import NamedTuple
+
+
+class Said(NamedTuple):
+    code: int
+    output: str
+    errors: list[str]
+
+
+class StandardInput(io.BytesIO):
+    name = "<stdin>"
