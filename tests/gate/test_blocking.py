@@ -27,8 +27,8 @@ if not settings.configured:
     )
     django.setup()
 
-from lightgate.gate.programs.django_helper.blocking import Blocking
-from lightgate.gate.programs.django_helper.compatibility import Known
+from lightgate.gate.programs.django_classifier.blocking import Blocking
+from lightgate.gate.programs.django_classifier.compatibility import Known
 from lightgate.gate.programs.django_helper.database import Database as HelperDatabase
 from lightgate.migrations.plan import read_plan
 from local.cloud.postgres import Database

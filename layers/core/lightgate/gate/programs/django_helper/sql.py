@@ -86,16 +86,6 @@ performance_schema.threads r ON r.thread_id = w.requesting_thread_id WHERE r.pro
 information_schema.innodb_lock_waits w ON w.blocking_trx_id = t.trx_id JOIN
 information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id WHERE r.trx_mysql_thread_id""",
 )
-# The tables with at least so many rows, and their bytes, by what the server last counted. A query
-# for their real size would wait for whoever has locked them.
-SIZES = {
-    "postgresql": """SELECT * FROM (SELECT c.relname,
-coalesce(nullif(greatest(c.reltuples, 0), 0), s.n_live_tup)::bigint n,
-c.relpages::bigint * 8192 FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
-WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid)) t WHERE n >= %s""",
-    "mysql": """SELECT table_name, table_rows, data_length + index_length
-FROM information_schema.tables WHERE table_schema = database() AND table_rows >= %s""",
-}
 # The transactions that have been open for so many seconds, with the tables that they have locked
 # and their statements. PostgreSQL hides those of other roles, and MySQL asks for the right PROCESS.
 OPEN = {

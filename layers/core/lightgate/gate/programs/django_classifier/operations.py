@@ -10,18 +10,18 @@ from typing import Any, Iterator
 from django.db.migrations import Migration  # type: ignore[import-untyped]
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.blocking import Blocking
-from lightgate.gate.programs.django_helper.compatibility import (
+from lightgate.gate.programs.django_classifier.blocking import Blocking
+from lightgate.gate.programs.django_classifier.compatibility import (
     DJANGOS,
     Known,
     classify,
     inner_steps,
-    worst,
 )
-from lightgate.gate.programs.django_helper.declared import read_declaration
-from lightgate.gate.programs.django_helper.defaults import is_filled
+from lightgate.gate.programs.django_classifier.declared import read_declaration
+from lightgate.gate.programs.django_classifier.defaults import is_filled
+from lightgate.gate.programs.django_classifier.relations import table_of
+from lightgate.gate.programs.django_helper.classes import worst
 from lightgate.gate.programs.django_helper.errors import error_text
-from lightgate.gate.programs.django_helper.relations import table_of
 
 
 def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from typing import Any, Iterator
 
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.columns import DIGITS, TEXT, bound
-from lightgate.gate.programs.django_helper.compatibility import Known, inner_steps
-from lightgate.gate.programs.django_helper.defaults import constant, has_default
-from lightgate.gate.programs.django_helper.relations import (
+from lightgate.gate.programs.django_classifier.columns import DIGITS, TEXT, bound
+from lightgate.gate.programs.django_classifier.compatibility import Known, inner_steps
+from lightgate.gate.programs.django_classifier.defaults import constant, has_default
+from lightgate.gate.programs.django_classifier.relations import (
     concrete,
     has_no_table,
     referring,
