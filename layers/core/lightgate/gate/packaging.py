@@ -19,9 +19,9 @@ FIRST_GATE_PORT = 61100
 # The program that judges a plan. A gate with a channel in S3 gets it there.
 CLASSIFIER = "django_classifier"
 # The programs that a supervisor gets if its configuration has the key, in this order.
-_HELPERS = {"django": "django_helper", "mailbox": "s3_client", "classifier": CLASSIFIER}
+HELPERS = {"django": "django_helper", "mailbox": "s3_client", "classifier": CLASSIFIER}
 # The loader knows the programs by their numbers in this list.
-_DISTRIBUTED = ["supervisor", "waiter", *_HELPERS.values()]
+_DISTRIBUTED = ["supervisor", "waiter", *HELPERS.values()]
 
 
 @cache
@@ -116,7 +116,7 @@ class Programs:
                 _packed(self.has_classifier),
                 config_text(config),
             ]
-        helpers = [name for key, name in _HELPERS.items() if key in config]
+        helpers = [name for key, name in HELPERS.items() if key in config]
         return self._programs(["supervisor", *helpers], config)
 
     def waiter(self, config: Mapping[str, Any]) -> Sequence[str]:
