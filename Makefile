@@ -49,7 +49,8 @@ fuzz-compatibility: $(READY) ## Compare the classes of random migrations with wh
 	@python -m tests.compatibility_fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(OPTIONS)
 
 benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
-	@python -m benchmarks.releases
+	@python -m benchmarks.releases $(OPTIONS)
+	@python -m benchmarks.functions $(OPTIONS)
 	@python -m benchmarks.gate
 
 plan: $(READY) ## Print the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]

@@ -4,6 +4,7 @@ Whole releases go through the real state machine in the simulated account of `te
 virtual time. So the figures are those of the waits and calls, and the same on every machine.
 """
 
+import argparse
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from datetime import timedelta
 
 import pytest
 
+from benchmarks import report
 from tests.component.running import running_cloud
 from tests.workflow.reporting_gates import ENDS_AFTER, Gate, told_plan
 from tests.workflow.world import APP, World, spec
@@ -26,7 +28,8 @@ Three releases of one app, one after another: snapshot 180 s, start of the node 
   of all     the same as a part of snapshot, node, migration and platform one after another
   late       seconds after the moment at which the new version could have been live
   total      seconds from the start of the release to its outcome
-  lists      how often a poll of the deployment read all 50 versions of the service
+  lists      how often the polls of the deployment read all 50 versions of the service
+  dollars    what the release records as its cost
 """
 SNAPSHOT, NODE, MIGRATION, WATCH = 180.0, 90.0, 20.0, 120
 VERSIONS = 50
@@ -46,6 +49,7 @@ class Measured:
     live: float
     total: float
     lists: int
+    dollars: float
 
     @property
     def without_overlap(self) -> float:
@@ -114,19 +118,40 @@ def _measure(world: World, mode: str, name: str, migrations: list[str]) -> Measu
         live=live[0].total_seconds(),
         total=(world.clock.waited - began).total_seconds(),
         lists=lists["check_deployment"],
+        dollars=list(world.records().values())[-1]["cost"]["dollars"],
     )
 
 
+HEAD = [
+    *("release", "states", "calls", "live", "of all", "late", "total"),
+    *("lists", "polls", "dollars"),
+]
+
+
+def row(one: Measured) -> list[str]:
+    return [
+        f"`{one.mode}`, {one.name}",
+        str(one.transitions),
+        str(one.calls.total()),
+        f"{one.live:.0f} s",
+        f"{one.live / one.without_overlap:.2f}",
+        f"{one.late:.0f} s",
+        f"{one.total:.0f} s",
+        str(one.lists),
+        str(one.calls["check_deployment"]),
+        f"{one.dollars:.4f}",
+    ]
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    arguments = parser.parse_args()
     print(EXPLANATION)
-    print(f"{'':<32}states  calls   live  of all  late  total  lists")
-    for one in measure():
-        polls = one.calls["check_deployment"]
-        print(
-            f"{one.mode:<14}{one.name:<18}{one.transitions:>6}{one.calls.total():>7}"
-            f"{one.live:>7.0f}{one.live / one.without_overlap:>8.2f}{one.late:>6.0f}"
-            f"{one.total:>7.0f}   {one.lists} in {polls} polls"
-        )
+    text = report.table(HEAD, [row(one) for one in measure()])
+    print(text)
+    if arguments.write:
+        report.write("releases", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a call of the command line has printed."""
+"""The output of a call of the command line."""
 
 import io
 from typing import NamedTuple

@@ -437,6 +437,32 @@ def change_together(draft: Draft) -> None:
         model.options["unique_together"] = {tuple(draft.rng.sample(names, 2))}
 
 
+def repeat_unique(draft: Draft) -> None:
+    """Make unique once more what is unique, be it with another column, and often drop the old."""
+    rng, model = draft.rng, draft.rng.choice(real_models(draft))
+    columns = columns_of(model.fields)
+    old = [(name,) for name, field in columns.items() if field.unique]
+    together = model.options.get("unique_together") or ()
+    rules = [one.fields for one in model.options.get("constraints", []) if hasattr(one, "fields")]
+    found = sorted({*old, *together, *filter(None, rules)})
+    more = [n for n, f in columns.items() if not is_long_in_mysql(f, draft.ab)]
+    if not found:
+        return
+    names = list(
+        dict.fromkeys(
+            [*rng.choice(found), *rng.sample(more, min(len(more), rng.choice((0, 1, 1))))]
+        )
+    )
+    rng.shuffle(names)
+    if rng.random() < 0.6:
+        model.options.update(unique_together=set(), constraints=[])
+    if rng.random() < 0.3:
+        model.options["unique_together"] = {*model.options.get("unique_together", ()), tuple(names)}
+    else:
+        rule = models.UniqueConstraint(fields=names, name=f"new_{draft.number()}")
+        model.options["constraints"] = [*model.options.get("constraints", []), rule]
+
+
 def change_indexes(draft: Draft) -> None:
     model = draft.rng.choice(real_models(draft))
     found = model.options.setdefault("indexes", [])
@@ -490,6 +516,7 @@ CHANGES: dict[str, tuple[float, Callable[[Draft], None]]] = {
     "change indexes": (3.5, change_indexes),
     "change constraints": (1.5, change_constraints),
     "change unique_together": (0.5, change_together),
+    "repeat unique": (0.7, repeat_unique),
     "change order": (0.5, change_order),
     "change small options": (0.7, change_small_options),
     "change table": (0.6, change_table),

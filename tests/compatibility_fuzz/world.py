@@ -86,6 +86,10 @@ class OtherResultError(Exception):
     """Old code ran without an error, and the result is wrong."""
 
 
+class MissingRowError(OtherResultError):
+    """An insert that ignores conflicts has left no row: a row of new code may be in its way."""
+
+
 class _UndoError(Exception):
     pass
 
@@ -397,7 +401,7 @@ class World:
         if statement.is_keyed:
             lines: dict[str, set[str]] = {}
             for line in found:
-                plain = [bytes(one) if isinstance(one, memoryview) else one for one in line]
+                plain = [plain_value(one) for one in line]
                 lines.setdefault(repr(plain[0]), set()).add(repr(plain))
             return lines
         if statement.verb == INSERT and statement.arguments:
@@ -492,8 +496,15 @@ def stored(made: Any, arguments: Mapping[str, str]) -> list[str]:
         return []
     found = list(type(made).objects.filter(pk=made.pk).values_list(*fixed))
     if not found:
-        raise OtherResultError("the row that was inserted is not found")
-    return [repr(bytes(one) if isinstance(one, memoryview) else one) for one in found[0]]
+        raise MissingRowError("the row that was inserted is not found")
+    return [repr(plain_value(one)) for one in found[0]]
+
+
+def plain_value(value: Any) -> Any:
+    """Equal values as the same text: a column with more decimal places gives 1.50 as 1.500."""
+    if isinstance(value, Decimal):
+        return value.normalize()
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def postgresql_values() -> dict[str, Any]:
@@ -603,7 +614,8 @@ def calls_of(sql: str, tables: Iterable[str]) -> Iterator[str]:
 def error_code(error: Exception) -> Result:
     text = " ".join(str(error).split())[:300]
     if isinstance(error, OtherResultError):
-        return Result(error="other result", text=text)
+        is_by_rows = isinstance(error, MissingRowError)
+        return Result(error="other result", text=text, by_rows=is_by_rows)
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     is_by_rows = isinstance(error, (ProtectedError, RestrictedError, ObjectDoesNotExist))

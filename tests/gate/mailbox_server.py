@@ -32,7 +32,8 @@ class Mailbox:
 
     def __init__(self, port: int, scheme: str = "http") -> None:
         self.objects = {"classifier": program_text(CLASSIFIER).encode()}
-        self.polls = 0
+        self.polls = 0  # of the permit
+        self.misses = 0
         self.limits: dict[str, Any] = dict(PATIENT)
         self.refusal: tuple[int, str, str] | None = None
         self.is_deaf = False
@@ -65,6 +66,7 @@ class Mailbox:
             return 200, b""
         self.polls += name == "permit"
         if name not in self.objects:
+            self.misses += 1
             return error(403, "AccessDenied", "Access Denied")
         return 200, self.objects[name]
 

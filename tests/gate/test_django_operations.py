@@ -114,6 +114,10 @@ def index(*expressions: Any, kind: Any = F.Index, **options: Any) -> M.AddIndex:
     return M.AddIndex("Crop", kind(*expressions, name="by_it", **options))
 
 
+class OwnRule(F.UniqueConstraint):
+    """A constraint of the app, which may be any."""
+
+
 class OwnIndex(F.Index):
     """An index of the app, which may be any."""
 
@@ -424,6 +428,7 @@ def test_a_new_table_that_refers_to_an_old_one_only_later_does_too() -> None:
 class Dated(F.Model):
     """An abstract base of the app."""
 
+    day = F.DateField(null=True)
     of = F.ForeignKey("crops.Crop", F.CASCADE)
 
     class Meta:
@@ -499,6 +504,81 @@ def test_a_restricted_operation_names_the_statements(operation: Any, statements:
     assert (label, found) == ("restricted", statements)
 
 
+def judged(operation: Any, state: ProjectState, known: Known) -> str:
+    label, why, _ = classify(operation, "crops", state, known)
+    return f"{label} ({why})" if why else label
+
+
+def once(*names: str, **more: Any) -> M.AddConstraint:
+    return M.AddConstraint("Crop", F.UniqueConstraint(fields=names, name="new", **more))
+
+
+def without(name: str) -> M.RemoveConstraint:
+    return M.RemoveConstraint("Crop", name)
+
+
+@pytest.mark.parametrize(
+    ("operations", "label"),
+    [
+        ([once("name", "size")], "compatible"),
+        ([M.AlterUniqueTogether("Crop", set()), once("size", "name")], "compatible"),
+        (
+            [M.AlterUniqueTogether("Crop", {("name", "size"), ("name", "size", "farm")})],
+            "compatible",
+        ),
+        ([without("known"), once("farm_id", "name")], "compatible"),
+        ([alter("once", F.SmallIntegerField(db_default=1)), once("once", "size")], "compatible"),
+        ([once("id", deferrable=F.Deferrable.DEFERRED)], "compatible"),
+        ([once("name", "size", include=["story"])], "restricted (unbounded)"),
+        ([once("name", "size", "story")], "restricted (unbounded)"),
+        # None of these refuses only what is refused already.
+        ([once("name")], "breaking"),
+        ([once("size")], "breaking"),
+        ([once("grade")], "breaking"),
+        ([once("farm", "size")], "breaking"),
+        ([once("price")], "breaking"),
+        ([once("name", "size", condition=F.Q(size=1 / F.F("grade")))], "breaking"),
+        ([M.AddConstraint("Crop", F.CheckConstraint(name="low", **LOW))], "breaking"),
+        ([M.AddConstraint("Crop", F.UniqueConstraint(F.F("name"), name="new"))], "breaking"),
+        ([M.AddConstraint("Crop", OwnRule(fields=["name", "size"], name="new"))], "breaking"),
+        ([once("name", "size", opclasses=["text_ops", "int_ops"])], "breaking"),
+        # The plan itself has made it unique, be it for Django alone.
+        ([M.SeparateDatabaseAndState(state_operations=[once("name")]), once("name")], "breaking"),
+        ([alter("story", F.TextField(unique=True)), once("story")], "breaking"),
+    ],
+)
+def test_a_rule_that_refuses_only_what_another_one_refused_is_no_danger(
+    operations: list[Any], label: str
+) -> None:
+    rules = [
+        F.UniqueConstraint(fields=["farm", "name"], name="known"),
+        F.UniqueConstraint(fields=["size"], name="part", condition=F.Q(size__gt=1)),
+        F.UniqueConstraint(fields=["grade"], name="late", deferrable=F.Deferrable.DEFERRED),
+        F.UniqueConstraint(fields=["price"], name="more", include=["name"]),
+    ]
+    options = {"constraints": rules, "unique_together": {("name", "size")}}
+    state, known = ProjectState(), Known(connection)
+    fields = [*CROP.fields, *MORE.items()]
+    M.CreateModel("Crop", fields, options).state_forwards("crops", state)
+
+    for operation in operations:
+        found = judged(operation, state, known)
+        operation.state_forwards("crops", state)
+
+    assert found == label
+
+
+@pytest.mark.skipif(django.VERSION < (5, 0), reason="it has no nulls_distinct")
+def test_a_rule_that_compares_null_refuses_more() -> None:
+    state = ProjectState()
+    options = {"unique_together": {("name", "size")}}
+    M.CreateModel("Crop", CROP.fields, options).state_forwards("crops", state)
+
+    found = judged(once("name", "size", nulls_distinct=False), state, Known(connection))
+
+    assert found == "breaking"
+
+
 @pytest.mark.parametrize(
     ("options", "label"),
     [
@@ -518,6 +598,14 @@ def test_a_new_default_of_the_database_is_a_value_that_other_rules_may_refuse(
     [found] = told(alter("grade", F.SmallIntegerField(db_default=5)), known=[made])
 
     assert found.startswith(label)
+
+
+def test_an_old_model_has_the_fields_of_its_abstract_base_too() -> None:
+    note = M.CreateModel("Note", [], bases=(Dated,))
+
+    [found] = told(field(F.DateField(null=True), "day"), known=[CROP, note])
+
+    assert found == "restricted AddField(ambiguous) Crop.day"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lightgate.codec import DecodeError, encode
 from lightgate.names import rollback_marker
 from lightgate.outcome.outcome import Outcome
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus
+from lightgate.state import Facts, RollbackProgress, RollbackStatus, State, Stop, StopStatus, Usage
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import (
@@ -127,7 +127,20 @@ def test_every_field_of_the_state_is_written_by_the_state_machine() -> None:
     written = {value for key, value in strings(STATES) if key == "ResultPath"}
     begun = {f"$.{name.removesuffix('.$')}" for name in STATES["Begin"]["Parameters"]}
 
-    assert written | begun == {f"$.{encoded(field.name)}" for field in fields(State)}
+    # The usage comes from the answers.
+    read = {f"$.{encoded(field.name)}" for field in fields(State)} - {"$.usage"}
+    assert written | begun == read
+
+
+def test_the_usage_of_each_step_stands_beside_its_answer() -> None:
+    answers = document()
+    answers["deployment"] = {**answers["deployment"], "usage": {"calls": 3, "milliseconds": 900}}
+
+    found = State.read(answers)
+
+    assert found.usage == {"deployment": Usage(calls=3, milliseconds=900)}
+    assert replace(found, usage={}) == state()
+    assert State.read_at_the_end(answers) == found
 
 
 @pytest.mark.parametrize(

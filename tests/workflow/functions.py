@@ -52,6 +52,7 @@ class Functions:
         for name, value in {**environment, "POWERTOOLS_TRACE_DISABLED": "1"}.items():
             patch.setenv(name, value)
         patch.setattr(Runtime, "now", lambda _self: clock.now())
+        patch.setattr(Runtime, "pause", lambda _self, time: clock.sleep(time.total_seconds()))
         patch.setattr(Runtime, "ask", lambda _self, url, probe: site.answer(url, probe))
         runtime._runtime.cache_clear()
         # Powertools keeps its handler, and the stream in it, for the life of the process.

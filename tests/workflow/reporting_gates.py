@@ -8,6 +8,7 @@ from moto.s3.models import FakeKey, s3_backends
 from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.outcome.durations import Durations
+from lightgate.release.poll_interval import Observed
 from local.lightsail.model import Deployment
 from tests.component.cloud import ACCOUNT
 from tests.component.lightsail_service import Course
@@ -29,9 +30,11 @@ def database(**changes: object) -> Json:
 
 def remember(world: World, *, snapshot: float, node: float) -> None:
     """Let there have been a release that took so many seconds."""
-    taken = Durations(
-        snapshot=timedelta(seconds=snapshot), ended=True, node_start=timedelta(seconds=node)
-    )
+    took = [
+        Observed(after=timedelta(seconds=each), by=timedelta(seconds=each))
+        for each in (snapshot, node)
+    ]
+    taken = Durations(snapshot=took[0], ended=True, node_start=took[1])
     ReleaseTimings(world.table).add(APP, "of-before", taken)
 
 

@@ -6,10 +6,11 @@ it needs.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, wraps
 from pathlib import Path
 from traceback import extract_tb
@@ -44,7 +45,7 @@ from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.health_rules import Probe
-from lightgate.state import State, Stop
+from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
 from lightgate.tracing import trace_without_texts
 from lightgate.verification.health import HttpAnswer
 
@@ -107,6 +108,10 @@ class Runtime:
         why_not = objection(self.locks.read(app), held)
         return None if why_not is None else Stop.of(why_not)
 
+    def pause(self, length: timedelta) -> None:
+        """Wait within a function."""
+        time.sleep(length.total_seconds())
+
     def ask(self, url: str, probe: Probe) -> HttpAnswer:
         """What the app answers to the probe."""
         return ask(url, probe)
@@ -147,15 +152,16 @@ class Runtime:
         s3, sts = make_client("s3", attempts=2), make_client("sts")
         return GateChannels(s3, sts, settings.mailbox_bucket, settings.mailbox_role)
 
-    def restore_points(self, kind: DatabaseKind) -> RestorePoints:
+    def restore_points(self, kind: DatabaseKind, **limits: int) -> RestorePoints:
+        """`limits` are those of `make_client`."""
         stack = self.settings.stack
         match kind:
             case DatabaseKind.INSTANCE:
-                return Snapshots(make_client("rds"), INSTANCES, stack=stack)
+                return Snapshots(make_client("rds", **limits), INSTANCES, stack=stack)
             case DatabaseKind.CLUSTER:
-                return Snapshots(make_client("rds"), CLUSTERS, stack=stack)
+                return Snapshots(make_client("rds", **limits), CLUSTERS, stack=stack)
             case DatabaseKind.LIGHTSAIL:
-                return LightsailSnapshots(make_client("lightsail"), stack=stack)
+                return LightsailSnapshots(make_client("lightsail", **limits), stack=stack)
 
     @cached_property
     def releases(self) -> Releases:
@@ -208,11 +214,19 @@ def run_step(
     reads_secrets: bool = False,
     read: Callable[[Json], State] = State.read,
 ) -> Json:
-    """Carry out a step of the state machine: see `run`. The event has the `state` so far."""
+    """Carry out a step of the state machine: see `run`. The event has the `state` so far.
+
+    The answer has the calls and the time that it has taken so far, for the cost of the release.
+    """
 
     @wraps(step)
     def carry_out(event: Json, runtime: Runtime) -> object:
-        return step(read(event["state"]), runtime)
+        began, state = runtime.now(), read(event["state"])
+        answer = encode(step(state, runtime))
+        [field] = (key for key, names in STEPS_BY_ANSWER.items() if step.__name__ in names)
+        took = round((runtime.now() - began).total_seconds() * 1000)
+        usage = state.usage.get(field, Usage()).more(took)
+        return {**answer, "usage": encode(usage)}
 
     return run(carry_out, event, context, reads_secrets=reads_secrets)
 

@@ -29,6 +29,7 @@ from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.version import VersionSource
 from lightgate.release.lock import HeldLock, LockAnswer
+from lightgate.release.poll_interval import Observed
 from lightgate.release.release import Release
 from lightgate.verification.health import WatchProgress, summary
 from lightgate.verification.verified import Verified
@@ -134,8 +135,10 @@ class DeploymentProgress:
     """The deployment of a release, and what its gates have reported so far.
 
     `created_at` is Lightsail's time, `ended_at` the time of the check that first showed the end,
-    `ready_at` of the one that first showed a plan. `permitted_at` is when the first gate got its
-    permit. `judgements` and `reversals` have one entry for each gate that has reported a plan.
+    `ready_at` of the one that first showed a plan, `opened_at` of the one that first showed that
+    the gates have opened. `node_start` is the time from the creation to the plan, `end` the time
+    from the open gates to the end. `permitted_at` is when the first gate got its permit.
+    `judgements` and `reversals` have one entry for each gate that has reported a plan.
     `pending`: a gate has, or had, migrations to apply. `permitted`: a gate may have begun.
     `unknown` names the permits that could not be read or written at the last check. `refusal` is
     why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
@@ -153,6 +156,9 @@ class DeploymentProgress:
     unknown: tuple[str, ...]
     ended_at: datetime | None = None
     ready_at: datetime | None = None
+    node_start: Observed | None = None
+    opened_at: datetime | None = None
+    end: Observed | None = None
     permitted_at: datetime | None = None
     checks: Checks = field(default_factory=Checks)
     notes: tuple[str, ...] = ()
@@ -166,6 +172,18 @@ class DeploymentProgress:
     snapshot: SnapshotProgress | None = None
     recorded: Mapping[str, RecordedMigrations] = field(default_factory=dict)
     outside: Outside = field(default_factory=Outside)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How often the steps with one answer were called, and how long they ran in all."""
+
+    calls: int = 0
+    milliseconds: int = 0
+
+    def more(self, milliseconds: int) -> "Usage":
+        """The same after one more call."""
+        return Usage(calls=self.calls + 1, milliseconds=self.milliseconds + milliseconds)
 
 
 class RollbackStatus(enum.StrEnum):
@@ -244,7 +262,8 @@ class OutcomeWait:
 class FinalOutcome:
     """The outcome on record, and whether its message still has to be sent.
 
-    `fence` is that of the release's lock, 0 if it never had it.
+    `fence` is that of the release's lock, 0 if it never had it. `snapshot` is the restore point
+    when the release ended.
     """
 
     app: str
@@ -256,6 +275,7 @@ class FinalOutcome:
     message: str
     publish: bool
     fence: int
+    snapshot: SnapshotProgress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,11 +321,21 @@ class State:
     named: Any = None
     undetermined: Any = None
     forms: Any = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Self:
-        """Raises DecodeError with the path for a state that this version cannot read."""
-        return decode(cls, document)
+        """Raises DecodeError with the path for a state that this version cannot read.
+
+        Each answer of a step has its `usage` beside it.
+        """
+        usage, answers = {}, dict(document)
+        for key in STEPS_BY_ANSWER:
+            answer = answers.get(key)
+            if isinstance(answer, dict) and "usage" in answer:
+                usage[key] = answer["usage"]
+                answers[key] = {k: v for k, v in answer.items() if k != "usage"}
+        return decode(cls, {**answers, "usage": usage} if usage else answers)
 
     @classmethod
     def read_at_the_end(cls, document: Mapping[str, Any]) -> Self:
@@ -347,6 +377,19 @@ class State:
         raise LookupError("no deployment was created")
 
 
+# The steps, by the field in which the state machine puts their answers.
+STEPS_BY_ANSWER: Mapping[str, Sequence[str]] = {
+    "admission": ("admit",),
+    "snapshot": ("take_snapshot", "check_snapshot"),
+    "deployment": ("deploy", "check_deployment"),
+    "verification": ("verify_release",),
+    "rollback": ("roll_back",),
+    "outcome": ("record_outcome",),
+    "end": ("start_next",),
+    "pruned": ("prune_snapshots",),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """The facts of an ended execution, for its outcome and its message.
@@ -355,6 +398,7 @@ class Facts:
     the release on record if this version of Lightgate cannot read its admission. `stopped` is the
     status with which Step Functions ended it before it could end its release. `diagnosis` says why
     the release failed, `planned` which migrations were pending, `planned_count` how many.
+    `began_at` is when RecordOutcome began; None if the execution has ended without it.
     """
 
     state: State
@@ -364,6 +408,7 @@ class Facts:
     diagnosis: Diagnosis | None = None
     planned: Sequence[str] = ()
     planned_count: int = 0
+    began_at: datetime | None = None
 
     @property
     def admitted(self) -> Admitted | None:
@@ -384,6 +429,7 @@ class Facts:
     @property
     def restore_point(self) -> SnapshotProgress | None:
         """The restore point as it was last seen; None if none was begun."""
+        first, end = self.state.snapshot, self.state.outcome
+        last = end.snapshot if isinstance(end, FinalOutcome) else None
         later = self.deployment.snapshot if self.deployment is not None else None
-        first = self.state.snapshot
-        return later or (first if isinstance(first, SnapshotProgress) else None)
+        return last or later or (first if isinstance(first, SnapshotProgress) else None)

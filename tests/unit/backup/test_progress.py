@@ -70,7 +70,7 @@ def test_a_release_whose_gates_would_not_wait_for_the_snapshot_goes_by_no_histor
 
 
 def test_a_node_is_started_when_the_next_check_would_be_too_late() -> None:
-    history = Timings(snapshots=[seconds(180)], node_starts=[seconds(90)])
+    history = Timings(snapshots=[seconds(480)], node_starts=[seconds(388)])
     now, still_creating = (
         BEGUN + seconds(84),
         SnapshotState(status=SnapshotStatus.CREATING, detail="creating"),
@@ -104,6 +104,7 @@ def test_an_available_snapshot_is_good_however_long_it_took(waited: int) -> None
         restores_to=STARTED,
         may_deploy=True,
         why="There is nothing to wait for.",
+        poll_seconds=5,
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lightgate.backup.backup import Backup, starts_before_the_deployment
-from lightgate.backup.deploy_timing import when_to_deploy
+from lightgate.backup.deploy_timing import DeployTiming, when_to_deploy
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.deployment.status import Status
@@ -22,7 +22,7 @@ from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.effect import Effect
 from lightgate.spec.keys import Policy
-from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit, longest_limit
+from lightgate.spec.time_limits import GRACE_SECONDS, NOTICE, WaitLimit, longest_limit
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOK = timedelta(seconds=10)
@@ -414,19 +414,38 @@ def starts(mode: BackupMode, found: SnapshotState | None, history: Timings, afte
 
 
 def test_the_first_release_is_sequential() -> None:
-    for history in (
-        Timings(),
-        Timings(snapshots=KNOWN.snapshots),
-        Timings(node_starts=KNOWN.node_starts),
-    ):
+    for history in (Timings(), Timings(node_starts=KNOWN.node_starts)):
         assert not any(starts(BackupMode.ALWAYS, CREATING, history, s) for s in (0, 90, 900))
         assert starts(BackupMode.ALWAYS, AVAILABLE, history, 0)
 
 
-def test_the_node_starts_as_late_as_it_can_without_being_waited_for() -> None:
-    assert not starts(BackupMode.ALWAYS, CREATING, KNOWN, 79)
-    assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 80), "the next look would be too late"
-    assert starts(BackupMode.ALWAYS, CREATING, KNOWN, 180)
+def test_the_node_starts_at_once_if_a_late_snapshot_is_still_in_time() -> None:
+    for after in (0, 80, 180):
+        assert starts(BackupMode.ALWAYS, CREATING, KNOWN, after)
+    assert starts(BackupMode.ALWAYS, CREATING, replace(KNOWN, node_starts=[]), 0)
+
+
+@pytest.mark.parametrize("snapshot", [180, 300])
+def test_the_node_starts_as_late_as_it_can_if_a_late_snapshot_would_be_too_late(
+    snapshot: int,
+) -> None:
+    limit = (
+        WAIT_LIMIT.platform_patience - WAIT_LIMIT.poll - NOTICE - timedelta(seconds=snapshot * 1.25)
+    )
+    tight = replace(WAIT_LIMIT, limit=limit)
+    history = replace(KNOWN, snapshots=[timedelta(seconds=snapshot)])
+
+    def timing(after: float) -> DeployTiming:
+        seen = backup(BackupMode.ALWAYS, CREATING, begun_at=CREATED)
+        return when_to_deploy(seen, history, CREATED + timedelta(seconds=after), tight)
+
+    first = timing(0)
+    assert not first.now
+    # As soon as it would be in time, but not later than so that the node is ready with it.
+    at = min(snapshot * 0.25, snapshot - 90)
+    assert first.again == timedelta(seconds=at)
+    assert timing(at).now
+    assert not timing(at - 11).now
 
 
 def test_a_snapshot_that_takes_longer_than_any_before_is_waited_for() -> None:
@@ -436,7 +455,6 @@ def test_a_snapshot_that_takes_longer_than_any_before_is_waited_for() -> None:
 @pytest.mark.parametrize(("percent", "now"), [(0, True), (1, False), (50, True), (99, True)])
 def test_a_percentage_only_delays(percent: int, now: bool) -> None:
     assert starts(BackupMode.ALWAYS, replace(CREATING, percent=percent), KNOWN, 90) is now
-    assert not starts(BackupMode.ALWAYS, replace(CREATING, percent=percent), KNOWN, 1)
 
 
 def test_what_waits_for_nothing_starts_at_once() -> None:
@@ -450,7 +468,8 @@ def test_nothing_starts_on_a_snapshot_that_is_not_being_made() -> None:
 
 
 def test_a_snapshot_begun_before_is_waited_for_when_it_is_pending_too() -> None:
-    assert not starts(BackupMode.WHEN_PENDING, CREATING, KNOWN, 10)
+    assert not starts(BackupMode.WHEN_PENDING, CREATING, Timings(), 10)
+    assert starts(BackupMode.WHEN_PENDING, CREATING, KNOWN, 10)
 
 
 def test_a_snapshot_longer_than_the_wait_limit_comes_before_the_deployment() -> None:

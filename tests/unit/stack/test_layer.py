@@ -1,5 +1,6 @@
 """What the layer's build puts into the layer."""
 
+import importlib.util
 import json
 import os
 import re
@@ -51,6 +52,24 @@ def test_the_layer_has_the_texts_of_the_gate_programs_without_what_builds_them(
     )
 
     assert json.loads(read.stdout) == {name: program_text(name) for name in PROGRAMS}
+
+
+def test_the_layer_has_bytecode_that_lambda_uses_without_a_look_at_the_source(
+    tmp_path: Path,
+) -> None:
+    [command] = re.findall(r"^COMPILE = (.*)$", MAKEFILE, re.MULTILINE)
+    recipe = MAKEFILE[MAKEFILE.index("build-CoreLayer:") :]
+    assert recipe.rstrip().endswith("$(COMPILE)"), "nothing may change the sources afterwards"
+    source = tmp_path / "compiled.py"
+    source.write_text("def place():\n    return __file__\n")
+
+    subprocess.run(command.replace("$(PYTHON_DIR)", str(tmp_path)), shell=True, check=True)  # noqa: S602
+
+    [compiled] = (tmp_path / "__pycache__").iterdir()
+    header = compiled.read_bytes()[:8]
+    assert header[:4] == importlib.util.MAGIC_NUMBER
+    assert int.from_bytes(header[4:], "little") == 0b01, "by the hash, and unchecked"
+    assert b"/opt/python/compiled.py" in compiled.read_bytes()
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "build_gate/requirements.txt"])

@@ -13,9 +13,11 @@ import pytest
 from lightgate.aws import http_probe as prober
 from lightgate.aws.dynamodb_releases import OWED, owed_key
 from lightgate.outage import LONGEST_OUTAGE
+from lightgate.outcome.cost import OTHER_MEMORY, USUAL_MEMORY
 from lightgate.release.lock import LONGEST_STEP
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.spec.parser import parse_spec
+from lightgate.state import STEPS_BY_ANSWER
 from tests.support.builders import Json, reasons_of, spec_document
 from tests.support.template import read_template
 
@@ -365,6 +367,21 @@ def test_the_machine_outlasts_every_limit_that_a_spec_may_set() -> None:
 
     # The service may be busy for as long as a deployment takes, before ours begins.
     assert database + 2 * deployment < MACHINE["TimeoutSeconds"]
+
+
+def test_the_usage_of_a_step_is_counted_beside_its_answer() -> None:
+    answers: dict[str, set[str]] = {}
+    for name, task in steps().items():
+        answers.setdefault(task["ResultPath"].removeprefix("$."), set()).add(snake(name))
+
+    assert {key: set(names) for key, names in STEPS_BY_ANSWER.items()} == answers
+
+
+def test_the_cost_of_a_release_goes_by_the_memory_of_each_function() -> None:
+    assert read_template()["Globals"]["Function"]["MemorySize"] == USUAL_MEMORY
+    for name, task in steps().items():
+        memory = template()[f"{name}Function"]["Properties"].get("MemorySize", USUAL_MEMORY)
+        assert memory == OTHER_MEMORY.get(task["ResultPath"].removeprefix("$."), USUAL_MEMORY)
 
 
 def test_a_takeover_waits_until_no_function_of_the_execution_before_can_run() -> None:

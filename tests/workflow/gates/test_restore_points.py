@@ -145,7 +145,7 @@ def test_a_snapshot_longer_than_the_wait_limit_comes_first(world: World) -> None
     assert ended.status == "SUCCEEDED"
     assert ended.states.index("TakeSnapshot") < ended.states.index("Deploy")
     assert gate.deployment is not None
-    assert gate.deployment.created_at - world.started_at >= minutes(14)
+    assert gate.deployment.created_at - world.started_at >= minutes(13.5)
     assert list(gate.snapshots.values()) == ["available"]
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from lightgate.names import RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
+from tests.workflow.reporting_gates import released
 from tests.workflow.world import APP, World, migration_failed, spec, succeeded, unprotected
 
 WATCH = {"watchSeconds": 120}
@@ -20,6 +21,67 @@ def test_a_version_that_answers_all_through_its_watch_period_is_a_success(world:
     assert 10 <= asked <= 20
     assert world.site.urls == {f"https://{APP}.example.com/"}
     assert world.waited() >= timedelta(seconds=150 + 120)
+
+
+def test_several_health_checks_share_one_call(world: World) -> None:
+    world.put_spec(spec(verification=WATCH))
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+    assert world.site.asked[2, "GET", "/"] == 13
+    assert world.functions.invoked["verify_release"] == 3
+
+
+def test_a_call_has_only_as_many_health_checks_as_certainly_fit(world: World) -> None:
+    write = {"path": "/harvests/", "body": "{}"}
+    world.put_spec(spec(verification={**WATCH, "latencySeconds": 30, "write": write}))
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+    # The write must pass once. Until then a check may take 70 s, and then 35 s.
+    assert world.site.asked[2, "POST", "/harvests/"] == 1
+    assert world.site.asked[2, "GET", "/"] == 1 + 4 * 3
+    assert world.functions.invoked["verify_release"] == 1 + 4
+
+
+def test_a_call_that_is_cut_off_repeats_its_health_checks(world: World) -> None:
+    world.put_spec(spec(verification=WATCH))
+    world.functions.fail("verify_release", "after")
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+    assert world.functions.invoked["verify_release"] == 4
+    assert "13 of 13 health checks passed" in world.message().text
+
+
+def test_an_outage_between_two_health_checks_keeps_those_before_it(world: World) -> None:
+    world.put_spec(spec(verification=WATCH))
+    asked = world.site.asked
+    world.cloud.faults.break_down(
+        "lightsail", "InternalFailure", lambda: asked[2, "GET", "/"] == 4 and outage.pop()
+    )
+    outage = [False, *[True] * 8]
+
+    assert world.release(course=succeeded()).status == "SUCCEEDED"
+
+    assert not outage
+    assert "13 of 13 health checks passed" in world.message().text
+    assert asked[2, "GET", "/"] == 13
+
+
+def test_a_version_that_turns_bad_during_a_call_is_rolled_back_by_that_call(good: World) -> None:
+    good.put_spec(spec(verification=WATCH))
+    good.functions.before("verify_release", lambda: good.clock.watch(turn_bad))
+
+    def turn_bad() -> None:
+        if good.site.asked[3, "GET", "/"] >= 2:
+            good.site.bad = {3: "out of memory"}
+
+    ended = good.release(course=released())
+
+    assert ended.error == "ROLLED_BACK"
+    assert good.site.asked[3, "GET", "/"] == 2 + 3
+    assert ended.states.count("VerifyRelease") == 1
 
 
 def test_what_proves_the_release_is_asked_of_its_answers(world: World) -> None:
@@ -95,7 +157,7 @@ def test_without_a_public_url_a_version_is_good_that_stays_active(world: World) 
     ended = world.release(course=succeeded())
 
     assert ended.status == "SUCCEEDED"
-    assert ended.states.count("VerifyRelease") > 5
+    assert "13 of 13 health checks passed" in world.message().text
     assert not world.site.asked
 
 

@@ -15,6 +15,8 @@ OLDEST_RESTORE_POINT = timedelta(minutes=30)
 
 
 LONGEST_MISSING = 250
+# A snapshot that takes half as long again as expected must still be there in time.
+_RESERVE = 0.5
 
 
 def why_never(backup: Backup, now: datetime) -> str | None:
@@ -49,23 +51,29 @@ def why_no_point_in_time(state: SnapshotState, now: datetime) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployTiming:
-    """Whether the deployment may be created now, and why."""
+    """Whether the deployment may be created now, and why.
+
+    If not, `again` is the time after which it may be; None if that depends on the snapshot.
+    """
 
     now: bool
     reason: str
+    again: timedelta | None = None
 
 
 def when_to_deploy(
     backup: Backup, history: Timings, now: datetime, wait_limit: WaitLimit
 ) -> DeployTiming:
-    """Create the deployment as late as possible, but so that its node is ready with the snapshot.
+    """Create the deployment as soon as the snapshot will certainly be there while a gate can wait.
 
-    If the next check would be too late, the deployment is created now and the node waits a little
-    longer, but only if the snapshot is expected within the gate's wait limit.
+    Then a release with nothing pending waits for nothing, and all others only for the later one of
+    snapshot and node. The snapshot may take half as long again as the longest recent one. If the
+    gate cannot wait for so long, the node starts as late as possible, but is ready with the
+    snapshot.
 
     A wrong forecast costs time and never safety: the gate applies nothing without its permit.
-    Without measured times, or if the snapshot takes longer than all before, the deployment waits
-    for the snapshot.
+    Without a measured snapshot, or if this one takes longer than all before, the deployment waits
+    for it.
     """
     state = backup.state
     if not backup.mode.takes_a_snapshot or backup.is_there:
@@ -79,7 +87,7 @@ def when_to_deploy(
     if state.status is not SnapshotStatus.CREATING or backup.begun_at is None:
         return DeployTiming(now=False, reason=f"The snapshot is not in progress: {state.detail}.")
     expected, node_start = history.snapshot, history.node_start
-    if expected is None or node_start is None:
+    if expected is None:
         return DeployTiming(now=False, reason="No earlier release shows how long a snapshot takes.")
     elapsed = now - backup.begun_at
     remaining = expected - elapsed
@@ -89,8 +97,16 @@ def when_to_deploy(
         # A percentage is of data, not of time: it is believed only if it says "later".
         remaining = max(remaining, elapsed * (100 - state.percent) / state.percent)
     left = f"The snapshot takes about {remaining.total_seconds():.0f} s more"
-    if remaining > wait_limit.left(timedelta()):
-        return DeployTiming(now=False, reason=f"{left}, which is longer than a gate can wait.")
-    if remaining <= node_start + wait_limit.poll:
+    may_wait = wait_limit.left(timedelta())
+    if remaining > may_wait:
+        again = remaining - may_wait
+        reason = f"{left}, which is longer than a gate can wait."
+        return DeployTiming(now=False, reason=reason, again=again)
+    if remaining + expected * _RESERVE <= may_wait:
+        return DeployTiming(now=True, reason=f"{left}, and a gate can wait for it.")
+    starts = node_start or timedelta()
+    if remaining <= starts + wait_limit.poll:
         return DeployTiming(now=True, reason=f"{left}, and a node about as long to start.")
-    return DeployTiming(now=False, reason=f"{left}, and a node {node_start.total_seconds():.0f} s.")
+    again = min(remaining - starts, remaining + expected * _RESERVE - may_wait)
+    reason = f"{left}, and a gate could not wait for one that is late."
+    return DeployTiming(now=False, reason=reason, again=again)

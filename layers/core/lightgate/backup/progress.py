@@ -10,6 +10,7 @@ from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.outage import Checks
+from lightgate.release.poll_interval import until_next_check, wait_seconds
 from lightgate.release.release import Release
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.time_limits import WaitLimit
@@ -24,8 +25,9 @@ class SnapshotProgress:
 
     `id` is None for a moment of a continuous backup, `detail` the service's own word. `asked_at`
     is when it was first asked for, `begun_at` since when it is being made, `available_at` when it
-    was seen to be there, `restores_to` the moment to which it restores. `may_deploy` says that the
-    deployment may be created, although the snapshot may not be there yet, and `why`.
+    was seen to be there, `missing_at` the last check before that, `restores_to` the moment to which
+    it restores. `may_deploy` says that the deployment may be created, although the snapshot may not
+    be there yet, and `why`. `poll_seconds` is the time until the next check.
     """
 
     status: SnapshotStatus
@@ -35,8 +37,10 @@ class SnapshotProgress:
     begun_at: datetime
     available_at: datetime | None
     restores_to: datetime | None
+    missing_at: datetime | None = None
     may_deploy: bool = False
     why: str | None = None
+    poll_seconds: int = 10
     checks: Checks = field(default_factory=Checks)
 
     @property
@@ -98,6 +102,7 @@ def progress(
     *,
     asked_at: datetime,
     begun_at: datetime,
+    missing_at: datetime | None = None,
     now: datetime,
     wait_limit: WaitLimit,
     outage: timedelta = timedelta(),
@@ -122,8 +127,12 @@ def progress(
     if (why := why_never(backup, now)) is not None:
         raise RefusedError(f"{_named(order)} {why}.", code=RefusalCode.SNAPSHOT)
     start = when_to_deploy(backup, history, now, wait_limit)
-    seen = seen_at(now, state, order, asked_at=asked_at, begun_at=begun_at)
-    return replace(seen, may_deploy=start.now, why=start.reason)
+    seen = seen_at(now, state, order, asked_at=asked_at, begun_at=begun_at, missing_at=missing_at)
+    pause = wait_limit.poll
+    if state.status is SnapshotStatus.CREATING:
+        pause = until_next_check(now - begun_at, history.seen_snapshots, pause)
+        pause = min(pause, max(start.again or pause, wait_limit.poll))
+    return replace(seen, may_deploy=start.now, why=start.reason, poll_seconds=wait_seconds(pause))
 
 
 def seen_at(
@@ -133,8 +142,9 @@ def seen_at(
     *,
     asked_at: datetime,
     begun_at: datetime,
+    missing_at: datetime | None = None,
 ) -> SnapshotProgress:
-    """The restore point as of `now`."""
+    """The restore point as of `now`, which `missing_at` was not available yet."""
     is_there = state.status is SnapshotStatus.AVAILABLE
     return SnapshotProgress(
         status=state.status,
@@ -143,6 +153,7 @@ def seen_at(
         asked_at=asked_at,
         begun_at=begun_at,
         available_at=now if is_there else None,
+        missing_at=missing_at if is_there else now,
         restores_to=state.at,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lightgate.release.poll_interval import Observed
 from lightgate.spec.time_limits import USUAL_NODE_START
 
 # More releases than these say nothing of the next one: databases grow.
@@ -15,12 +16,16 @@ class Timings:
     """How long the same took in recent releases of the app, the latest last.
 
     `unfinished` is the longest time after which a snapshot was still not there when its release
-    ended.
+    ended. `seen_snapshots` and `seen_node_starts` say between which checks each of them was over,
+    `seen_ends` the time from an open gate to the end of the deployment.
     """
 
     snapshots: Sequence[timedelta] = ()
     node_starts: Sequence[timedelta] = ()
     unfinished: timedelta | None = None
+    seen_snapshots: Sequence[Observed] = ()
+    seen_node_starts: Sequence[Observed] = ()
+    seen_ends: Sequence[Observed] = ()
 
     @property
     def is_outgrown(self) -> bool:

@@ -61,7 +61,7 @@ def subject_words(report: Report) -> str:
     """The release by its short name, and what is live now."""
     match report.kind:
         case ReleaseKind.IMAGE if report.conclusion.outcome is Outcome.SUCCEEDED:
-            return f"{report.name} is live"
+            return f"{report.name} is live{_but(report)}"
         case ReleaseKind.IMAGE:
             what = report.name
         case ReleaseKind.ROLLBACK:
@@ -78,12 +78,16 @@ def headline(report: Report) -> str:
     """The outcome, and the version that is live now."""
     outcome = report.conclusion.outcome
     if report.kind is ReleaseKind.IMAGE and outcome is Outcome.SUCCEEDED:
-        return f"Release {report.name} of {report.app} is live."
+        return f"Release {report.name} of {report.app} is live{_but(report)}."
     if report.is_down:
         live = ", and no version is live"
     else:
         live = f", and {report.live.full} {_is_live(report)}" if report.live is not None else ""
     return f"{_subject(report)} {_ENDS[outcome]}{live}.{_then(report)}"
+
+
+def _but(report: Report) -> str:
+    return ", but its snapshot failed" if report.lacks_its_snapshot else ""
 
 
 def _then(report: Report) -> str:

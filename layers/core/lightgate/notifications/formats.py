@@ -88,6 +88,7 @@ def machine(report: Report) -> dict[str, Any]:
         },
         "noRestorePoint": report.no_restore_point,
         "savedSeconds": encode(report.saved),
+        "cost": encode(report.cost),
         "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,

@@ -18,7 +18,8 @@ from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
-from lightgate.outcome.outcome import Conclusion
+from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.records.recorded_outcome import Cost
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
@@ -120,6 +121,16 @@ class Report:
     rollback_to: int | None = None
     live: LiveVersion | None = None
     is_down: bool = False
+    cost: Cost | None = None
+
+    @property
+    def lacks_its_snapshot(self) -> bool:
+        """Whether the release succeeded although its snapshot failed: nothing was pending."""
+        return (
+            self.conclusion.outcome is Outcome.SUCCEEDED
+            and self.snapshot is not None
+            and self.snapshot.status is SnapshotStatus.FAILED
+        )
 
     @property
     def name(self) -> str:
@@ -150,6 +161,7 @@ def report_of(
     digest: str | None,
     live: LiveVersion | None,
     is_down: bool,
+    cost: Cost | None,
     now: datetime,
 ) -> Report:
     """`app`, `kind`, `tag` and `digest` are the requested ones, for a release not admitted."""
@@ -177,6 +189,7 @@ def report_of(
             *(admitted.warnings if admitted is not None else ()),
             *(deployment.notes if deployment is not None else ()),
             *(rollback.warnings if rollback is not None else ()),
+            *_warnings_of_the_snapshot(facts, conclusion),
         ],
         execution=state.execution,
         started_at=state.started_at,
@@ -208,6 +221,7 @@ def report_of(
         rollback_to=release.rollback_to if release is not None else None,
         live=live,
         is_down=is_down,
+        cost=cost,
     )
 
 
@@ -258,6 +272,18 @@ def _snapshot(facts: Facts) -> Snapshot | None:
         restore=_restore(order, facts, found) if is_there else (),
         point_the_app=_point_the_app(order, facts) if is_there else (),
     )
+
+
+def _warnings_of_the_snapshot(facts: Facts, conclusion: Conclusion) -> Sequence[str]:
+    found = facts.restore_point
+    if conclusion.outcome is not Outcome.SUCCEEDED or found is None:
+        return ()
+    if found.status is not SnapshotStatus.FAILED:
+        return ()
+    return [
+        f"The snapshot of this release failed: {found.detail.rstrip('.')}. No migration was "
+        "pending, so the new version stays live. Check the database before the next release."
+    ]
 
 
 def _age(facts: Facts, restores_to: datetime | None) -> timedelta | None:

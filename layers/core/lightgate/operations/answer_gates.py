@@ -193,7 +193,14 @@ def _read_snapshot(
     order = replace(order, snapshot=snapshot.id or order.snapshot)
     begun_at, now = snapshot.begun_at, runtime.now()
     state = look_up_snapshot(runtime.restore_points(order.kind), order, begun_at, now)
-    seen = seen_at(now, state, order, asked_at=snapshot.asked_at, begun_at=begun_at)
+    seen = seen_at(
+        now,
+        state,
+        order,
+        asked_at=snapshot.asked_at,
+        begun_at=begun_at,
+        missing_at=snapshot.missing_at,
+    )
     return seen.checked(snapshot.checks)
 
 

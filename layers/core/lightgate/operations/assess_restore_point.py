@@ -24,6 +24,7 @@ def assess_restore_point(
     *,
     asked_at: datetime,
     begun_at: datetime,
+    missing_at: datetime | None = None,
     now: datetime,
     checks: Checks,
 ) -> SnapshotProgress | Stop:
@@ -36,6 +37,7 @@ def assess_restore_point(
             expected_timings(release, admitted.history),
             asked_at=asked_at,
             begun_at=begun_at,
+            missing_at=missing_at,
             now=now,
             wait_limit=shortest_wait_limit(release, poll),
             outage=checks.outage,

@@ -1,10 +1,12 @@
-"""One health check of a version, for the steps that verify one."""
+"""The health checks of a version, for the steps that verify one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from lightgate.aws.http_probe import longest as longest_answer
 from lightgate.deployment.status import Service
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate.gate.log_lines import events, moment_of
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.runtime import Runtime
@@ -79,7 +81,45 @@ class HealthCheckResult:
     poll_seconds: int
 
 
-def check_health(
+# How long the checks of one call may take. The time limit of the function is 90 seconds, and the
+# rest of it is for what the step asks AWS beside the app.
+_TIME_FOR_CHECKS = timedelta(seconds=60)
+
+
+def watch_health(
+    subject: Subject,
+    service: Service,
+    before: WatchProgress | None,
+    runtime: Runtime,
+    read_again: Callable[[], Service],
+) -> HealthCheckResult:
+    """Check the version once, and then as often as the next check certainly fits into this call.
+
+    To wait ten seconds within a function costs less than three more transitions and a call. A call
+    that is cut off loses its checks, and they are made again. If AWS does not answer between two
+    checks, those so far count.
+    """
+    rules, began = subject.rules, runtime.now()
+    found = _check_health(subject, service, before, runtime)
+    pause = check_interval(rules)
+    while found.status is WatchStatus.WATCHING:
+        if runtime.now() - began + pause + _longest_check(found.watched, rules) > _TIME_FOR_CHECKS:
+            break
+        runtime.pause(pause)
+        try:
+            found = _check_health(subject, read_again(), found.watched, runtime)
+        except (RefusedError, UnreachableError) as error:
+            runtime.logger.warning("the checks of this call end early", why=str(error))
+            break
+    return found
+
+
+def _longest_check(seen: WatchProgress, rules: HealthRules) -> timedelta:
+    probes = probes_of(seen, rules).values()
+    return sum((longest_answer(probe.latency) for probe in probes), timedelta())
+
+
+def _check_health(
     subject: Subject, service: Service, before: WatchProgress | None, runtime: Runtime
 ) -> HealthCheckResult:
     """Call the app once, and judge it by this check and those `before`.

@@ -36,6 +36,7 @@ from lightgate.operations.release_versions import (
     version_back,
 )
 from lightgate.outcome.conclude import DeploymentEnd, conclude
+from lightgate.outcome.cost import cost_of
 from lightgate.outcome.outcome import (
     Conclusion,
     Outcome,
@@ -173,6 +174,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
     service, why_gone = _service(facts, runtime)
     conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
     app = requested_app(facts.state.request)
+    cost = cost_of(facts, conclusion.outcome, runtime.now())
     versions = _versions(facts, service, conclusion.outcome, runtime)
     shown = service if facts.release is not None else _service_of(app, conclusion.outcome, runtime)
     report = report_of(
@@ -185,6 +187,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         digest=requested_digest(facts.state.request),
         live=_live(shown, versions, app, runtime),
         is_down=shown is not None and shown.current is None,
+        cost=cost,
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
@@ -204,6 +207,8 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         judgement=report.judgement,
         versions=versions,
         saved=report.saved,
+        cost=cost,
+        snapshot=report.snapshot.status if report.snapshot is not None else None,
     )
     # A command brings the app no image.
     is_command = report.kind is ReleaseKind.COMMAND

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.backup.timings import time_saved
+from lightgate.release.poll_interval import Observed
 from lightgate.state import Facts
 
 
@@ -27,23 +28,47 @@ def time_saved_by(facts: Facts, now: datetime) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Durations:
-    """How long the snapshot and the start of the node of one release took, as far as was seen.
+    """How long the parts of one release took, as far as was seen.
 
-    With `ended` False the snapshot was not there yet after that time.
+    With `ended` False the snapshot was not there yet after that time. `end` is the time from an
+    open gate to the end of the deployment.
     """
 
-    snapshot: timedelta | None
+    snapshot: Observed | None
     ended: bool
-    node_start: timedelta | None
+    node_start: Observed | None
+    end: Observed | None = None
 
 
 def durations_of(facts: Facts, now: datetime) -> Durations:
     """What is to be remembered of a release that ends `now`; all by our own clock."""
-    deployment, found = facts.deployment, facts.restore_point
-    snapshot, node_start, ended = None, None, True
-    if found is not None and found.id is not None and found.status is not SnapshotStatus.FAILED:
-        ended = found.available_at is not None
-        snapshot = (found.available_at or now) - found.begun_at
-    if deployment is not None and deployment.ready_at is not None:
-        node_start = max(timedelta(), deployment.ready_at - deployment.created_at)
-    return Durations(snapshot=snapshot, ended=ended, node_start=node_start)
+    snapshot, ended = _snapshot(facts, now)
+    deployment = facts.deployment
+    return Durations(
+        snapshot=snapshot,
+        ended=ended,
+        node_start=deployment.node_start if deployment is not None else None,
+        end=deployment.end if deployment is not None else None,
+    )
+
+
+def _snapshot(facts: Facts, now: datetime) -> tuple[Observed | None, bool]:
+    """How long the snapshot took, and whether it ended.
+
+    A release with nothing pending does not follow its snapshot. If the time from its last check to
+    the end of the release says no more than earlier releases, it must not replace what they say.
+    """
+    found = facts.restore_point
+    if found is None or found.id is None or found.status is SnapshotStatus.FAILED:
+        return None, True
+    earlier = facts.admitted.history.snapshots if facts.admitted is not None else ()
+    longest = max(earlier, default=timedelta())
+    if found.available_at is None:
+        unfinished = Observed.between(found.begun_at, now, now)
+        return (unfinished if unfinished.by >= longest else None), False
+    seen = Observed.between(found.begun_at, found.missing_at, found.available_at)
+    if not earlier or seen.by - seen.after <= seen.by / 2:
+        return seen, True
+    if seen.after < longest:
+        return None, True
+    return Observed(after=seen.after, by=seen.after), False

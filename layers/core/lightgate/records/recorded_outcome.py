@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode
 from lightgate.migrations.compatibility import Judgement
@@ -40,12 +41,24 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a release has cost. `priced` says where and when the prices were valid."""
+
+    dollars: float
+    transitions: int
+    calls: int
+    milliseconds: int
+    priced: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedOutcome:
     """How a release ended, and the message that tells of it.
 
     One that ended without the lock, as QUEUED for one, has no message: all but the first four are
     missing then. `code` is that of a refusal. `versions` are those that it has made. `saved` is by
-    how much it was shorter than one that waits for its snapshot first.
+    how much it was shorter than one that waits for its snapshot first. `snapshot` is the status of
+    its restore point when it ended. `cost` is missing if the execution was ended by others.
     """
 
     app: str
@@ -61,6 +74,8 @@ class RecordedOutcome:
     judgement: Judgement | None = None
     versions: Sequence[VersionRecord] = ()
     saved: timedelta | None = None
+    snapshot: SnapshotStatus | None = None
+    cost: Cost | None = None
 
     @property
     def publication(self) -> Publication | None:

@@ -668,7 +668,8 @@ class AppSpec:
     poll_seconds: int = key(
         "pollSeconds",
         whole(1, LONGEST_POLL_SECONDS),
-        "The seconds between two checks of the snapshot or the deployment. Longer time limits "
+        "The usual seconds between two checks of the snapshot or the deployment, until earlier "
+        "releases of the app show how long they take. Longer time limits "
         "need a longer interval.",
         default=10,
     )

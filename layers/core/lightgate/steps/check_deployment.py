@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lightgate.backup.progress import SnapshotProgress
 from lightgate.deployment.status import (
@@ -13,6 +13,7 @@ from lightgate.deployment.status import (
 )
 from lightgate.diagnosis.gate_waits import read_wait
 from lightgate.errors import joined
+from lightgate.gate.gate_report import Phase
 from lightgate.gate.log_lines import plain_text
 from lightgate.gate.report_reader import later, read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
@@ -20,9 +21,10 @@ from lightgate.migrations.outside import RecordedMigrations, read_recorded
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateCheckInput, answer_gates
+from lightgate.operations.next_check import next_check
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import gates_of, has_told_all, read_gates
-from lightgate.release.poll_interval import poll_interval, wait_seconds
+from lightgate.release.poll_interval import Observed, wait_seconds
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.rollback.version_history import may_have_begun
 from lightgate.runtime import Runtime
@@ -40,6 +42,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     admitted, deployment = state.admitted, state.created
     release, order = admitted.release, admitted.database
     before, began = deployment.checks, runtime.now()
+    usual = timedelta(seconds=admitted.poll_seconds)
     service = runtime.lightsail.service(
         release.service, release.service_since, following=release.id
     )
@@ -76,7 +79,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         lines=lines,
         order=order,
         history=admitted.history,
-        poll=timedelta(seconds=admitted.poll_seconds),
+        poll=usual,
         objection=joined(objection.reasons) if objection else None,
         not_yet=_not_yet(release, service, deployment.version),
         outage=checks.outage,
@@ -107,10 +110,30 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
         recorded=_recorded(release.id, lines, deployment.recorded),
         waits=tuple(wait for wait in waits if wait is not None),
         gate=gate_report,
-        poll_seconds=wait_seconds(poll_interval(release, check_input.poll, gate_waits=is_waiting)),
         checks=checks.ended(runtime.now()),
     )
-    return shortened(found)
+    found = _timed(found, deployment, runtime.now())
+    pause = next_check(release, found, admitted.history, usual, runtime.now(), waits=is_waiting)
+    return shortened(replace(found, poll_seconds=wait_seconds(pause)))
+
+
+_OPEN = (Phase.SUCCEEDED, Phase.UNGATED)
+
+
+def _timed(
+    found: DeploymentProgress, before: DeploymentProgress, now: datetime
+) -> DeploymentProgress:
+    """With the times that this check was the first one to see."""
+    last = before.checks.last_at
+    opened_at = before.opened_at
+    if opened_at is None and found.gate is not None and found.gate.phase in _OPEN:
+        opened_at = found.created_at if found.gate.phase is Phase.UNGATED else now
+    node_start, end = before.node_start, before.end
+    if before.ready_at is None and found.ready_at is not None:
+        node_start = Observed.between(before.created_at, last, found.ready_at)
+    if before.ended_at is None and found.ended_at is not None and opened_at is not None:
+        end = Observed.between(opened_at, last, found.ended_at)
+    return replace(found, opened_at=opened_at, node_start=node_start, end=end)
 
 
 def _not_yet(release: Release, service: Service, version: int) -> str | None:

@@ -16,8 +16,8 @@ def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         raise LookupError("no restore point was begun")
     if (objection := runtime.objection(release.app, admitted.lock)) is not None:
         return objection
-    now, poll = runtime.now(), timedelta(seconds=admitted.poll_seconds)
-    checks = before.checks.resumed(now, pause=poll)
+    now, pause = runtime.now(), timedelta(seconds=before.poll_seconds)
+    checks = before.checks.resumed(now, pause=pause)
     found = look_up_snapshot(runtime.restore_points(order.kind), order, before.begun_at, now)
     return assess_restore_point(
         found,
@@ -26,6 +26,7 @@ def check_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
         runtime,
         asked_at=before.asked_at,
         begun_at=before.begun_at,
+        missing_at=before.missing_at,
         now=now,
         checks=checks,
     )

@@ -5,6 +5,7 @@ nowhere else: not into what the step returns, nor into a log line or an error.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lightgate.aws.lightsail import Busy
@@ -12,13 +13,15 @@ from lightgate.deployment.status import Deployment, Service, Status
 from lightgate.errors import RefusalCode, RefusedError, SpecReplacedError
 from lightgate.operations.build_deployment import build_deployment, notes_again
 from lightgate.operations.create_deployment import create_deployment
+from lightgate.operations.next_check import next_check
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import Checks
 from lightgate.release.lock import begin_creating, end_creating
+from lightgate.release.poll_interval import wait_seconds
 from lightgate.runtime import Runtime
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
-from lightgate.state import DeploymentProgress, ServiceBusy, State, Stop
+from lightgate.state import Admission, DeploymentProgress, ServiceBusy, State, Stop
 
 _AGAIN = "Start the release again; it then uses the spec as it is now."
 
@@ -34,13 +37,13 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         ExecutionEndedError: the execution is recorded as ended, and nothing was created.
     """
     admitted = state.admitted
-    release, held, poll = admitted.release, admitted.lock, admitted.poll_seconds
+    release, held = admitted.release, admitted.lock
     since = release.service_since
     try:
         service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
             notes = notes_again(release, service, runtime)
-            return _created(service, ours, poll, notes, runtime.now())
+            return _created(admitted, service, ours, notes, runtime.now())
         if (objection := runtime.objection(release.app, held)) is not None:
             return objection
         service.refuse_if_disabled()
@@ -57,11 +60,11 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
         # Checks the owner again: another stack may have taken the service meanwhile.
         service, created = create_deployment(release, assembled.request, runtime)
         if not isinstance(created, Busy):
-            return _created(service, created, poll, assembled.notes, runtime.now())
+            return _created(admitted, service, created, assembled.notes, runtime.now())
         # The service may be busy with our own deployment.
         service = runtime.lightsail.service(release.service, since)
         if (ours := service.deployment_of(release.id)) is not None:
-            return _created(service, ours, poll, assembled.notes, runtime.now())
+            return _created(admitted, service, ours, assembled.notes, runtime.now())
     except RefusedError as error:
         return Stop.refused(error, *([_AGAIN] if isinstance(error, SpecReplacedError) else []))
     # After a lost answer the service may not show the created deployment yet.
@@ -71,9 +74,9 @@ def deploy(state: State, runtime: Runtime) -> DeploymentProgress | ServiceBusy |
 
 
 def _created(
+    admitted: Admission,
     service: Service,
     deployment: Deployment,
-    poll_seconds: int,
     notes: Sequence[str],
     now: datetime,
 ) -> DeploymentProgress:
@@ -81,18 +84,21 @@ def _created(
     previous = service.current
     if previous is not None and previous.version == deployment.version:
         previous = None
-    return DeploymentProgress(
+    progress = DeploymentProgress(
         status=Status.CREATED,
         version=deployment.version,
         previous_version=previous.version if previous is not None else None,
         created_at=deployment.created_at,
-        poll_seconds=poll_seconds,
+        poll_seconds=admitted.poll_seconds,
         pending=False,
         permitted=False,
         unknown=(),
         notes=tuple(notes),
         checks=Checks(last_at=now),
     )
+    usual = timedelta(seconds=admitted.poll_seconds)
+    pause = next_check(admitted.release, progress, admitted.history, usual, now)
+    return replace(progress, poll_seconds=wait_seconds(pause))
 
 
 def _busy(busy: Busy, spec: AppSpec, started_at: datetime, now: datetime) -> ServiceBusy | Stop:

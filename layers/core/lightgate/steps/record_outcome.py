@@ -7,6 +7,7 @@ from lightgate.operations.changes_outside import with_outside
 from lightgate.operations.conclude_release import conclude_release
 from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.operations.metrics import release_ended
+from lightgate.operations.read_restore_point import with_restore_point
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.release.unchecked_request import UNKNOWN
 from lightgate.runtime import Runtime
@@ -22,7 +23,9 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
     OutcomeWait while a gate may still act on a permit that cannot be voided.
     """
     try:
-        facts = with_outside(Facts(state=state), runtime)
+        facts = with_restore_point(
+            with_outside(Facts(state=state, began_at=runtime.now()), runtime), runtime
+        )
         concluded = conclude_release(investigate_failure(facts, runtime), runtime)
     except NotYetError as error:
         runtime.logger.warning("the outcome cannot be recorded yet", why=str(error))
@@ -41,4 +44,5 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
         message=outcome.message or "",
         publish=concluded.owes_message,
         fence=concluded.fence,
+        snapshot=facts.restore_point,
     )

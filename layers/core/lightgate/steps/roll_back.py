@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.pinning import why_other_images, without_command
@@ -26,7 +27,7 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
 from lightgate.operations.changes_outside import with_changes_outside
-from lightgate.operations.check_health import check_health, old_version
+from lightgate.operations.check_health import old_version, watch_health
 from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.kept_images import KeptImages, app_images
 from lightgate.operations.read_gates import has_told_all
@@ -351,9 +352,15 @@ def _watch(
 ) -> RollbackProgress:
     source = answer.source or VersionSource()
     subject = old_version(version, spec, service, digest=source.digest if source.spec else None)
-    found = check_health(subject, service, answer.watch, runtime)
+    release = state.admitted.release
+    read = partial(
+        runtime.lightsail.service,
+        release.service,
+        release.service_since,
+        following=answer.release,
+    )
+    found = watch_health(subject, service, answer.watch, runtime, read)
     if found.status is WatchStatus.GOOD:
-        release = state.admitted.release
         service = runtime.lightsail.service(release.service, release.service_since)
         if (why := _why_other_images(answer, service)) is not None:
             return _failed(answer, why)

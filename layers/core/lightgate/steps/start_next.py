@@ -53,7 +53,8 @@ def _remember_durations(app: str, state: State, runtime: Runtime) -> None:
     """
     facts = Facts(state=state)
     remembered = durations_of(facts, runtime.now())
-    if facts.release is None or not (remembered.snapshot or remembered.node_start):
+    parts = (remembered.snapshot, remembered.node_start, remembered.end)
+    if facts.release is None or not any(parts):
         return
     try:
         runtime.timings.add(app, facts.release.id, remembered)

@@ -21,8 +21,7 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     release, order = admitted.release, admitted.database
     if order is None:
         raise LookupError("the app has no database")
-    poll = timedelta(seconds=admitted.poll_seconds)
-    checks = _checks(state, poll, runtime.now())
+    checks = _checks(state, runtime.now())
     if (objection := runtime.objection(release.app, admitted.lock)) is not None:
         return objection
     try:
@@ -46,9 +45,9 @@ def take_snapshot(state: State, runtime: Runtime) -> SnapshotProgress | Stop:
     )
 
 
-def _checks(state: State, poll: timedelta, now: datetime) -> Checks:
+def _checks(state: State, now: datetime) -> Checks:
     """The checks so far: since the database was found busy, or since the release was admitted."""
     before = state.snapshot
     if isinstance(before, SnapshotProgress):
-        return before.checks.resumed(now, pause=poll)
+        return before.checks.resumed(now, pause=timedelta(seconds=before.poll_seconds))
     return Checks(last_at=state.admitted.admitted_at).resumed(now, pause=timedelta())

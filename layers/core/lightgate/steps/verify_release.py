@@ -1,11 +1,13 @@
 """VerifyRelease: check the health of the live version."""
 
+from functools import partial
+
 from lightgate.deployment.pinning import why_other_images, without_command
 from lightgate.deployment.status import Service, Status
 from lightgate.errors import RefusedError
 from lightgate.image.addresses import ImageAddress
 from lightgate.names import COMMAND_CONTAINER, pin_tag
-from lightgate.operations.check_health import Subject, check_health, new_version, old_version
+from lightgate.operations.check_health import Subject, new_version, old_version, watch_health
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
@@ -27,9 +29,10 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
     try:
         # A command runs beside a version that only the list shows.
         following = None if release.kind is ReleaseKind.COMMAND else release.id
-        service = runtime.lightsail.service(
-            release.service, release.service_since, following=following
+        read = partial(
+            runtime.lightsail.service, release.service, release.service_since, following=following
         )
+        service = read()
         is_own = service.serves_own(version, release.id)
         if deployment.status is Status.ACTIVE:
             subject = _new_one(release, version, previous, service, runtime)
@@ -48,7 +51,7 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
             subject = _old_one(release, previous, previous, service, runtime)
     except RefusedError as error:
         return _skipped(_sentence(error))
-    found = check_health(subject, service, before, runtime)
+    found = watch_health(subject, service, before, runtime, read)
     is_new = subject.version == version
     if is_new and found.status is WatchStatus.GOOD:
         try:

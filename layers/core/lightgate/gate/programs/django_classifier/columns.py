@@ -17,6 +17,7 @@ from lightgate.gate.programs.django_classifier.relations import (
     RESTRICTED,
     column_of,
     concrete,
+    fields_of,
     on,
     referring,
     table_of,
@@ -76,7 +77,7 @@ def is_in_a_rule(name: str, field: Any, model: Any, /) -> bool:
     get = model.options.get
     rules = [get("constraints"), get("unique_together")]
     rules += [one for one in get("indexes", ()) if one.expressions or one.condition]
-    rules += [getattr(one, "expression", None) for one in model.fields.values()]
+    rules += [getattr(one, "expression", None) for _, one in fields_of(model)]
     return any(word in repr(rules) for word in (name, column_of(name, field)))
 
 

@@ -12,6 +12,7 @@ from lightgate.gate.programs.django_classifier.columns import PLAIN, bound, diff
 from lightgate.gate.programs.django_classifier.defaults import has_default, is_filled, takes_default
 from lightgate.gate.programs.django_classifier.indexes import (
     LONGEST_KEY,
+    find_field,
     find_index_hazard,
     key_length,
 )
@@ -20,16 +21,22 @@ from lightgate.gate.programs.django_classifier.relations import (
     RESTRICTED,
     column_of,
     concrete,
+    fields_of,
     has_no_table,
     held,
     is_ambiguous,
     is_joined,
     keeping,
-    new_fields,
     on,
     parents,
     table_name,
     table_of,
+)
+from lightgate.gate.programs.django_classifier.uniques import (
+    columns_of,
+    is_plain,
+    subjects,
+    uniques,
 )
 from lightgate.gate.programs.django_helper.classes import ORDER
 
@@ -76,6 +83,7 @@ class Known:
         self.created: set[Any] = set()
         # The rows and bytes of large tables, as the server estimates them.
         self.large: dict[str, tuple[int, int]] = {}
+        self.uniques: dict[Any, Any] = {}  # of each model, before the plan names it first
 
 
 def classify(operation: Any, app: str, state: Any, known: Known, /) -> Finding:
@@ -92,8 +100,10 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
     """All that it may mean for old code."""
     kind = type(operation)
     name = kind.__name__ if kind.__module__.startswith(DJANGOS) else ""
-    subjects = (getattr(operation, key, None) for key in ("model_name", "old_name", "name"))
-    model = (app, str(next((s for s in subjects if s), "")).lower())
+    model, *_ = named = subjects(operation, app)
+    for one in named:
+        if one in state.models:
+            known.uniques.setdefault(one, uniques(state.models[one]))
     options = state.models[model].options if model in state.models else {}
     if name == "SeparateDatabaseAndState":
         created, known.created = known.created, set(known.created)
@@ -143,7 +153,7 @@ def create(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[
     ):
         return
     known.created.add(model)
-    for field in new_fields(operation):
+    for _, field in fields_of(operation):
         yield from held(field, model, state, known.created)
     for parent in {concrete(one, state) for one in parents(operation, model)} - known.created:
         yield keeping(parent, state)
@@ -187,18 +197,25 @@ def alter_index_together(
     operation: Any, model: Any, state: Any, known: Known, /
 ) -> Iterator[Finding]:
     added, removed = sets(operation, model, state)
-    fields, table = state.models[model].fields, table_of(model, state)
-    lengths = [sum(key_length(fields[name], known.connection) for name in one) for one in added]
-    if any(one > LONGEST_KEY for one in lengths):
-        yield RESTRICTED, "unbounded", on(table, "INSERT", "UPDATE")
+    for names in added:
+        yield from long_keys(names, model, state, known)
     if removed:
-        yield RESTRICTED, "slow", on(table, "SELECT")
+        yield RESTRICTED, "slow", on(table_of(model, state), "SELECT")
 
 
-def alter_unique_together(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
+def long_keys(names: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    """What the database refuses because an index on these fields holds no longer values."""
+    found = (find_field(name, state.models[model].fields) for name in names)
+    if sum(key_length(field, known.connection) for field in found) > LONGEST_KEY:
+        yield RESTRICTED, "unbounded", on(table_of(model, state), "INSERT", "UPDATE")
+
+
+def alter_unique_together(
+    operation: Any, model: Any, state: Any, known: Known, /
+) -> Iterator[Finding]:
     added, removed = sets(operation, model, state)
-    if added:
-        yield BREAKS
+    for names in added:
+        yield from refusals(names, (), model, state, known)
     if removed:
         yield RESTRICTED, "unique", on(table_of(model, state), "INSERT", "SELECT")
 
@@ -221,6 +238,24 @@ def remove_index(_: Any, model: Any, state: Any, __: Known, /) -> Iterator[Findi
     yield RESTRICTED, "slow", on(table_of(model, state), "SELECT")
 
 
+def add_constraint(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    rule = operation.constraint
+    if is_plain(rule, "deferrable", "include"):
+        yield from refusals(rule.fields, rule.include, model, state, known)
+    else:
+        yield BREAKS
+
+
+def refusals(
+    names: Any, include: Any, model: Any, state: Any, known: Known, /
+) -> Iterator[Finding]:
+    """The rows that the database refuses once these fields are unique, and took before."""
+    columns = columns_of(names, state.models[model].fields)
+    if not any(one <= columns for one in known.uniques[model]):
+        yield BREAKS
+    yield from long_keys([*names, *include], model, state, known)
+
+
 def remove_constraint(operation: Any, model: Any, state: Any, _: Known, /) -> Iterator[Finding]:
     constraints = state.models[model].options.get("constraints", [])
     names = {one.name: type(one).__name__ for one in constraints}
@@ -238,6 +273,7 @@ JUDGES: dict[str, Any] = {
     "AlterField": alter_field,
     "AlterIndexTogether": alter_index_together,
     "AlterUniqueTogether": alter_unique_together,
+    "AddConstraint": add_constraint,
     "AddIndex": add_index,
     "RemoveIndex": remove_index,
     "RemoveConstraint": remove_constraint,

@@ -42,15 +42,14 @@ def has_no_table(options: Any, model: Any, /) -> bool:
     return bool(options.get("proxy")) or not options.get("managed", True)
 
 
-def new_fields(operation: Any, /) -> Iterator[Any]:
-    """The fields of a CreateModel, also those that it inherits."""
-    for _, field in operation.fields:
-        yield field
-    for base in operation.bases:
+def fields_of(model: Any, /) -> Iterator[tuple[str, Any]]:
+    """The fields of a CreateModel or of a model's state, also those of its abstract bases."""
+    yield from dict(model.fields).items()
+    for base in model.bases:
         meta = getattr(base, "_meta", None)
         if meta:
-            yield from meta.local_fields
-            yield from meta.local_many_to_many
+            for field in (*meta.local_fields, *meta.local_many_to_many):
+                yield field.name, field
 
 
 def parents(operation: Any, model: Any, /) -> Iterator[Any]:
@@ -85,7 +84,7 @@ def keeping(model: Any, state: Any, is_by_another: bool = False, /) -> Finding:
     Nobody changes a key that Django numbers, or the link to the row of a parent.
     """
     found = state.models.get(model)
-    for field in found.fields.values() if found else ():
+    for _, field in fields_of(found) if found else ():
         is_link = getattr(field.remote_field, "parent_link", False)
         if field.primary_key and not (is_link or "AutoField" in field.get_internal_type()):
             is_by_another = True
@@ -94,7 +93,7 @@ def keeping(model: Any, state: Any, is_by_another: bool = False, /) -> Finding:
     for table in tables:
         statements += on(table, "DELETE")
         for own, one in state.models.items():
-            for field in one.fields.values() if table_of(own, state) == table else ():
+            for _, field in fields_of(one) if table_of(own, state) == table else ():
                 to = field.remote_field
                 # The database deletes the row with the one that it refers to.
                 if getattr(getattr(to, "on_delete", None), "__name__", "") == "DB_CASCADE":
@@ -123,7 +122,7 @@ def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
         if (
             any(
                 (name.lower() in names or field.db_column) and column_of(name, field) == column
-                for name, field in found.fields.items()
+                for name, field in fields_of(found)
             )
             and other != model
             and other not in created
@@ -136,7 +135,7 @@ def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
 def refers(own: Any, other: Any, state: Any, /) -> bool:
     """Whether the model has a relation to the other one, or is its child."""
     found = state.models[own]
-    ends = [one.remote_field.model for one in found.fields.values() if one.remote_field]
+    ends = [one.remote_field.model for _, one in fields_of(found) if one.remote_field]
     ends += [base for base in found.bases if isinstance(base, str)]
     return any(concrete(resolve_relation(end, *own), state) == other for end in ends)
 
@@ -148,7 +147,7 @@ def referring(model: Any, state: Any, /) -> list[str]:
         for own, found in state.models.items():
             if refers(own, each, state):
                 tables.append(table_of(own, state))
-                is_key = any(one.primary_key and one.remote_field for one in found.fields.values())
+                is_key = any(one.primary_key and one.remote_field for _, one in fields_of(found))
                 has_parent = any(isinstance(base, str) for base in found.bases)
                 models += [own] * ((is_key or has_parent) and own not in models)
     return tables
@@ -159,7 +158,7 @@ def is_joined(model: Any, state: Any, /) -> bool:
     made = (
         {own, resolve_relation(field.remote_field.model, *own)}
         for own, found in state.models.items()
-        for field in found.fields.values()
+        for _, field in fields_of(found)
         if field.many_to_many and not field.remote_field.through
     )
     return any(model in ends for ends in made)
