@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import report
 
 ROOT = Path(__file__).resolve().parents[1]
-# What any function has that calls AWS and writes a structured log.
+# Any function that calls AWS and writes a structured log imports these two.
 BARE = "import boto3, aws_lambda_powertools; aws_lambda_powertools.Logger(service='bare')"
 _IMPORT = """
 import json, sys, time

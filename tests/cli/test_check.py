@@ -210,9 +210,11 @@ def test_a_changed_migration_is_a_warning(check: Call, tree: Tree) -> None:
     ) in said.output
 
 
-def test_a_squash_of_what_is_applied_changes_nothing(check: Call, tree: Tree) -> None:
-    tree.add("initial", CREATE)
-    tree.add("tidy", TIDY)
+@pytest.mark.parametrize("is_gone", [False, True], ids=["files kept", "files deleted"])
+def test_a_squash_of_what_is_applied_changes_nothing(
+    check: Call, tree: Tree, is_gone: bool
+) -> None:
+    squashed = [tree.add("initial", CREATE), tree.add("tidy", TIDY)]
     tree.commit()
     squash = tree.add("squashed", f"{CREATE}, {TIDY}")
     text = squash.read_text().replace(
@@ -220,6 +222,8 @@ def test_a_squash_of_what_is_applied_changes_nothing(check: Call, tree: Tree) ->
     )
     replaces = "    replaces = [('crops', '0001_initial'), ('crops', '0002_tidy')]\n"
     squash.write_text(text + replaces)
+    for file in squashed if is_gone else ():
+        file.unlink()
 
     assert check("--since", "main").output == "No migration is new since main.\n"
 

@@ -154,11 +154,22 @@ MUTANTS = (
     Mutant(
         promise="No secret is in the state",
         file="layers/core/lightgate/steps/deploy.py",
-        old="return _created(service, created, poll, assembled.notes, runtime.now())",
+        old="return _created(admitted, service, created, assembled.notes, runtime.now())",
         new="""return _created(
-                service, created, poll, [*assembled.notes, str(assembled.request)], runtime.now()
+                admitted,
+                service,
+                created,
+                [*assembled.notes, str(assembled.request)],
+                runtime.now(),
             )""",
         caught_by=["good: throttled once"],
+    ),
+    Mutant(
+        promise="The secrets of a new deployment are masked at once",
+        file=f"{_PACKAGE}/aws/lightsail.py",
+        old="        key = _activating(seen, release)\n",
+        new="        key = (service, release)\n",
+        caught_by=["tests/component/test_lightsail.py"],
     ),
 )
 

@@ -528,7 +528,7 @@ def without(name: str) -> M.RemoveConstraint:
         ),
         ([without("known"), once("farm_id", "name")], "compatible"),
         ([alter("once", F.SmallIntegerField(db_default=1)), once("once", "size")], "compatible"),
-        ([once("id", deferrable=F.Deferrable.DEFERRED)], "compatible"),
+        ([once("id", deferrable=F.Deferrable.DEFERRED)], "breaking"),
         ([once("name", "size", include=["story"])], "restricted (unbounded)"),
         ([once("name", "size", "story")], "restricted (unbounded)"),
         # None of these refuses only what is refused already.
@@ -604,6 +604,17 @@ def test_an_old_model_has_the_fields_of_its_abstract_base_too() -> None:
     note = M.CreateModel("Note", [], bases=(Dated,))
 
     [found] = told(field(F.DateField(null=True), "day"), known=[CROP, note])
+
+    assert found == "restricted AddField(ambiguous) Crop.day"
+
+
+def test_a_join_with_a_child_is_one_with_its_parents_too() -> None:
+    child = M.CreateModel("Herb", [], bases=("crops.Crop",))
+    other = M.CreateModel(
+        "Bed", [("day", F.DateField()), ("herb", F.ForeignKey("crops.Herb", F.CASCADE))]
+    )
+
+    [found] = told(field(F.DateField(null=True), "day"), known=[CROP, child, other])
 
     assert found == "restricted AddField(ambiguous) Crop.day"
 

@@ -29,7 +29,8 @@ from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import HeldLock
 from lightgate.release.release import Release, ReleaseKind
-from lightgate.spec.keys import AppSpec, Policy
+from lightgate.spec.keys import AppSpec
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.parser import parse_spec
 from lightgate.state import Admission, DeploymentProgress, State
 

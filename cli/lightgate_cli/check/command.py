@@ -9,7 +9,8 @@ from typing import BinaryIO
 import click
 
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
-from lightgate.spec.keys import Migrations, Policy
+from lightgate.spec.keys import Migrations
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.parser import parse_spec
 from lightgate_cli import terminal
 from lightgate_cli.check.annotations import annotation, file_annotation

@@ -34,6 +34,7 @@ def minify(source: str, name: str) -> str:
     # Without annotations the text does not need the import that keeps them from being evaluated.
     text = text.removeprefix(_FUTURE)
     text = _without_globals_in_comprehensions(text)
+    text = _with_plain_exec(text)
     # In JSON a tab takes two bytes.
     text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
     text = _with_other_quotes_within_quotes(text)
@@ -97,6 +98,20 @@ def _without_globals_in_comprehensions(text: str) -> str:
                 elif isinstance(inner, ast.arg) and inner not in outside:
                     inner.arg = new.get(inner.arg, inner.arg)
     return python_minifier.unparse(tree)
+
+
+def _with_plain_exec(text: str) -> str:
+    """The text with `exec` in place of `builtins.exec`, if nothing else of `builtins` is used.
+
+    Beside a plain `exec` the minifier shortens no name, so the sources do not have it.
+    """
+    found = re.search(r"\bbuiltins as (\w+),", text)
+    if found is None:
+        return text
+    uses = re.findall(rf"\b{found[1]}\b(?:\.exec\()?", text.replace(found[0], ""))
+    if set(uses) != {f"{found[1]}.exec("}:
+        return text
+    return re.sub(rf"\b{found[1]}\.exec\(", "exec(", text.replace(found[0], ""))
 
 
 _INLINED = (ast.ListComp, ast.SetComp, ast.DictComp)

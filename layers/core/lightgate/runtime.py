@@ -1,9 +1,11 @@
 """What a Lambda function of Lightgate runs in: settings, adapters, log and metrics.
 
 The only place that reads the environment and the clock. Everything is made on first
-use, so that importing a function does nothing and a step builds only the clients that
+use, so that importing a function does nothing and a step loads only the adapters that
 it needs.
 """
+
+from __future__ import annotations
 
 import os
 import time
@@ -14,40 +16,40 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, wraps
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lightgate.aws.clients import code_of, make_client
-from lightgate.aws.dynamodb import Table
-from lightgate.aws.dynamodb_locks import Locks
-from lightgate.aws.dynamodb_releases import Releases
-from lightgate.aws.dynamodb_services import Services
-from lightgate.aws.dynamodb_tag_checks import TagChecks
-from lightgate.aws.dynamodb_timings import ReleaseTimings
-from lightgate.aws.ecr import Registry
-from lightgate.aws.http_probe import ask
-from lightgate.aws.image_stores import ImageStores
-from lightgate.aws.lightsail import Lightsail
-from lightgate.aws.lightsail_databases import LightsailSnapshots
-from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
-from lightgate.aws.s3_gate_channel import GateChannels
-from lightgate.aws.secretsmanager import Secrets
-from lightgate.aws.sns import Topic
-from lightgate.aws.ssm import AppParameters
-from lightgate.aws.stepfunctions import Executions
-from lightgate.backup.restore_points import RestorePoints
 from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
 from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.spec.health_rules import Probe
 from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
 from lightgate.tracing import trace_without_texts
-from lightgate.verification.health import HttpAnswer
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from lightgate.aws.dynamodb import Table
+    from lightgate.aws.dynamodb_locks import Locks
+    from lightgate.aws.dynamodb_releases import Releases
+    from lightgate.aws.dynamodb_services import Services
+    from lightgate.aws.dynamodb_tag_checks import TagChecks
+    from lightgate.aws.dynamodb_timings import ReleaseTimings
+    from lightgate.aws.ecr import Registry
+    from lightgate.aws.image_stores import ImageStores
+    from lightgate.aws.lightsail import Lightsail
+    from lightgate.aws.s3_gate_channel import GateChannels
+    from lightgate.aws.secretsmanager import Secrets
+    from lightgate.aws.sns import Topic
+    from lightgate.aws.ssm import AppParameters
+    from lightgate.aws.stepfunctions import Executions
+    from lightgate.backup.restore_points import RestorePoints
+    from lightgate.spec.health_rules import Probe
+    from lightgate.verification.health import HttpAnswer
 
 type Json = dict[str, Any]
 
@@ -70,7 +72,7 @@ class Settings:
     notification_email: str = ""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         return cls(
             stack=environment.get("LIGHTGATE_STACK", ""),
             # A stack that is created anew has its old name and another id.
@@ -114,6 +116,8 @@ class Runtime:
 
     def ask(self, url: str, probe: Probe) -> HttpAnswer:
         """What the app answers to the probe."""
+        from lightgate.aws.http_probe import ask
+
         return ask(url, probe)
 
     @cached_property
@@ -123,14 +127,20 @@ class Runtime:
 
     @cached_property
     def apps(self) -> AppParameters:
+        from lightgate.aws.ssm import AppParameters
+
         return AppParameters(make_client("ssm"), self.settings.apps_path)
 
     @cached_property
     def executions(self) -> Executions:
+        from lightgate.aws.stepfunctions import Executions
+
         return Executions(make_client("stepfunctions"), self.settings.state_machine)
 
     @cached_property
     def image_stores(self) -> ImageStores:
+        from lightgate.aws.image_stores import ImageStores
+
         # Few attempts, because an image of unknown state is deployed again all the same.
         ecr = make_client("ecr", attempts=2, seconds=5)
         lightsail = make_client("lightsail", attempts=2, seconds=5)
@@ -138,15 +148,21 @@ class Runtime:
 
     @cached_property
     def lightsail(self) -> Lightsail:
+        from lightgate.aws.lightsail import Lightsail
+
         create_client = make_client("lightsail", attempts=1)
         return Lightsail(make_client("lightsail"), create_client, self.now)
 
     @cached_property
     def timings(self) -> ReleaseTimings:
+        from lightgate.aws.dynamodb_timings import ReleaseTimings
+
         return ReleaseTimings(self._table)
 
     @cached_property
     def gate_channels(self) -> GateChannels:
+        from lightgate.aws.s3_gate_channel import GateChannels
+
         settings = self.settings
         # The log says the same, and a step has a minute: who does not answer is soon let be.
         s3, sts = make_client("s3", attempts=2), make_client("sts")
@@ -154,6 +170,9 @@ class Runtime:
 
     def restore_points(self, kind: DatabaseKind, **limits: int) -> RestorePoints:
         """`limits` are those of `make_client`."""
+        from lightgate.aws.lightsail_databases import LightsailSnapshots
+        from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
+
         stack = self.settings.stack
         match kind:
             case DatabaseKind.INSTANCE:
@@ -165,36 +184,52 @@ class Runtime:
 
     @cached_property
     def releases(self) -> Releases:
+        from lightgate.aws.dynamodb_releases import Releases
+
         return Releases(self._table)
 
     @cached_property
     def registry(self) -> Registry:
+        from lightgate.aws.ecr import Registry
+
         return Registry(make_client("ecr"))
 
     @cached_property
     def secrets(self) -> Secrets:
+        from lightgate.aws.secretsmanager import Secrets
+
         return Secrets(make_client("secretsmanager"), make_client("ssm"))
 
     @cached_property
     def services(self) -> Services:
+        from lightgate.aws.dynamodb_services import Services
+
         return Services(self._table)
 
     @cached_property
     def tag_checks(self) -> TagChecks:
+        from lightgate.aws.dynamodb_tag_checks import TagChecks
+
         return TagChecks(self._table)
 
     @cached_property
     def topic(self) -> Topic:
+        from lightgate.aws.sns import Topic
+
         # Nothing depends on who is subscribed, so a call that takes long is given up.
         reader = make_client("sns", attempts=1, seconds=5)
         return Topic(make_client("sns"), reader, self.settings.topic)
 
     @cached_property
     def locks(self) -> Locks:
+        from lightgate.aws.dynamodb_locks import Locks
+
         return Locks(self._table)
 
     @cached_property
     def _table(self) -> Table:
+        from lightgate.aws.dynamodb import Table
+
         return Table(make_client("dynamodb"), self.settings.table)
 
 

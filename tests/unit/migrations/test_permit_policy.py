@@ -21,7 +21,7 @@ from lightgate.migrations.permit_policy import Decision, PermitAction, PermitInp
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.effect import Effect
-from lightgate.spec.keys import Policy
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.time_limits import GRACE_SECONDS, NOTICE, WaitLimit, longest_limit
 
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -163,7 +163,9 @@ def cases(request: pytest.FixtureRequest) -> Decided:
 
 def has_restore_point(seen: PermitInput) -> bool:
     mode, found = seen.backup.mode, seen.backup.state
-    if mode is BackupMode.NONE:
+    told = seen.plan
+    is_harmless = told is not None and told.effect is Effect.COMPATIBLE and told.count is not None
+    if mode is BackupMode.NONE or (mode is BackupMode.BY_RISK and is_harmless):
         return True
     is_there = found is not None and found.status is SnapshotStatus.AVAILABLE
     if mode is BackupMode.POINT_IN_TIME:
@@ -458,8 +460,39 @@ def test_a_percentage_only_delays(percent: int, now: bool) -> None:
 
 
 def test_what_waits_for_nothing_starts_at_once() -> None:
-    for mode in (BackupMode.NONE, BackupMode.POINT_IN_TIME, BackupMode.WHEN_PENDING):
+    for mode in (
+        BackupMode.NONE,
+        BackupMode.POINT_IN_TIME,
+        BackupMode.WHEN_PENDING,
+        BackupMode.BY_RISK,
+    ):
         assert starts(mode, None, Timings(), 0)
+
+
+@pytest.mark.parametrize("effect", Effect)
+def test_by_risk_takes_a_snapshot_unless_the_whole_plan_is_known_to_be_compatible(
+    effect: Effect,
+) -> None:
+    seen = replace(GOOD, plan=plan(effect), backup=backup(BackupMode.BY_RISK))
+    is_risky = effect is not Effect.COMPATIBLE
+
+    assert decide(seen).action is (PermitAction.BACK_UP if is_risky else PermitAction.PERMIT)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"count": None},
+        {"counts": {Effect.COMPATIBLE: 3, Effect.DATA: 1}},
+        {"counts": {Effect.COMPATIBLE: 3, Effect.UNKNOWN: 1}},
+    ],
+)
+def test_by_risk_takes_a_snapshot_if_a_part_of_the_plan_is_not_told(changed: Any) -> None:
+    told = replace(plan(Effect.COMPATIBLE), **changed)
+
+    assert decide(replace(GOOD, plan=told, backup=backup(BackupMode.BY_RISK))).action is (
+        PermitAction.BACK_UP
+    )
 
 
 def test_nothing_starts_on_a_snapshot_that_is_not_being_made() -> None:

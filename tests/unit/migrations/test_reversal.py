@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal, reversal_of
-from lightgate.spec.keys import Policy
+from lightgate.spec.migration_policy import Policy
 from tests.support.builders import DIGEST
 
 NAMES = ["harvests.0005_a", "harvests.0006_b"]

@@ -14,7 +14,7 @@ from lightgate.names import (
     start_of,
 )
 from lightgate.release.release import Release
-from lightgate.spec.keys import Policy
+from lightgate.spec.migration_policy import Policy
 from tests.support.builders import DIGEST, EXECUTION, RELEASE, STARTED, admitted
 
 

@@ -61,6 +61,16 @@ def test_joined_modules_do_the_same_as_the_package(sources: Sources) -> None:
     assert output(text) == output(minify(text, "program")) == '"hello""hello"\n'
 
 
+def test_an_exec_costs_no_import_and_sees_no_name_of_the_program() -> None:
+    program = "import builtins\nimport sys\nword = 'hello'\nbuiltins.exec('print(1)', {})\n"
+
+    assert "builtins" not in minify(program, "program")
+    assert output(minify(program, "program")) == "1\n"
+    other = minify(program + "print(builtins.len(word))\n", "program")
+    assert "builtins" in other
+    assert output(other) == "1\n5\n"
+
+
 def test_what_only_type_checkers_need_is_left_out(sources: Sources) -> None:
     """So that two modules may name each other's classes in annotations."""
     sources.write(

@@ -155,3 +155,21 @@ def test_after_an_unseen_snapshot_that_took_longer_than_ever_the_next_one_is_wai
     assert list(early.instance.snapshots().values())[-1] == "available"
     assert gate.deployment is not None
     assert not history(early).is_outgrown
+
+
+@pytest.mark.parametrize(("effect", "count"), [("compatible", 0), ("data", 1)])
+def test_by_risk_takes_a_snapshot_only_of_what_a_plan_may_damage(
+    world: World, effect: str, count: int
+) -> None:
+    world.put_spec(database(backup="by-risk"))
+    world.instance.snapshot_takes = minutes(1)
+    gate = Gate(world, plan=told_plan("a.0002", effect=effect))
+
+    assert world.release().status == "SUCCEEDED"
+
+    assert gate.states[-1] == "granted"
+    assert len(gate.snapshots) == count
+    why = (
+        None if count else 'database.backup is "by-risk", and every pending migration is compatible'
+    )
+    assert world.message().content["noRestorePoint"] == why

@@ -52,7 +52,7 @@ def starts_before_the_deployment(mode: BackupMode, history: Timings, wait_limit:
     A gate cannot wait for a snapshot that takes longer than the gate's wait limit. If no earlier
     release has measured a snapshot, the gate tries to wait; the next release knows the time.
     """
-    if mode is not BackupMode.WHEN_PENDING:
+    if not mode.goes_by_the_plan:
         return mode is not BackupMode.NONE
     if history.is_outgrown:
         return True

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from lightgate.backup.backup import Backup
 from lightgate.backup.snapshot import SnapshotState, SnapshotStatus
 from lightgate.backup.timings import Timings
-from lightgate.spec.database_kinds import BackupMode
 from lightgate.spec.time_limits import WaitLimit
 
 # A continuous backup lags by some five minutes; one that lags much more has stopped. A snapshot of
@@ -79,10 +78,8 @@ def when_to_deploy(
     if not backup.mode.takes_a_snapshot or backup.is_there:
         return DeployTiming(now=True, reason="There is nothing to wait for.")
     if state is None:
-        if backup.mode is BackupMode.WHEN_PENDING:
-            return DeployTiming(
-                now=True, reason="A snapshot is started when migrations are pending."
-            )
+        if backup.mode.goes_by_the_plan:
+            return DeployTiming(now=True, reason="A snapshot is started when the plan asks for it.")
         return DeployTiming(now=False, reason="The snapshot has not been started.")
     if state.status is not SnapshotStatus.CREATING or backup.begun_at is None:
         return DeployTiming(now=False, reason=f"The snapshot is not in progress: {state.detail}.")

@@ -4,17 +4,23 @@ They are for bash or zsh. The network, the parameters and the access of the orig
 options, as far as they are known: the defaults of AWS could be another network and public access.
 """
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jmespath  # type: ignore[import-untyped]
 
 from lightgate.backup.restore_points import Original
 from lightgate.spec.database_kinds import DatabaseKind
-from lightgate.spec.keys import AppSpec, SecretStore
+from lightgate.spec.secret_reference import SecretStore
+
+if TYPE_CHECKING:
+    from lightgate.spec.keys import AppSpec
+
 
 # RDS takes 63 characters; a cluster's first instance gets two more than the cluster.
 _LONGEST_NAME = 63

@@ -24,7 +24,7 @@ from lightgate.gate.gate_report import Phase
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.migrations.plan import Plan
 from lightgate.spec.database_kinds import BackupMode
-from lightgate.spec.keys import Policy
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.time_limits import NOTICE, SIGNED_BEFORE, SIGNED_FOR, WaitLimit
 
 
@@ -221,6 +221,8 @@ def _has_no_restore_point(seen: PermitInput) -> Decision | None:
     """None if there is one, or if the spec wants none."""
     backup, plan = seen.backup, seen.plan
     if backup.mode is BackupMode.NONE or plan is None:
+        return None
+    if backup.mode is BackupMode.BY_RISK and plan.is_compatible:
         return None
     if backup.mode is BackupMode.POINT_IN_TIME:
         return _has_no_point_in_time(seen)

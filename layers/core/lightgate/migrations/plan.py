@@ -109,6 +109,12 @@ class Plan:
         return {self.effect, *counted, *(one.effect for one in self.operations)}
 
     @property
+    def is_compatible(self) -> bool:
+        """Whether every pending operation is known and compatible with the previous version."""
+        is_known = self.count is not None and not self.untold
+        return is_known and self.effects == {Effect.COMPATIBLE}
+
+    @property
     def untold(self) -> int:
         """How many operations that are not compatible were not reported."""
         risky = sum(count for effect, count in self.counts.items() if effect != Effect.COMPATIBLE)

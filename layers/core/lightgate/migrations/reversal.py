@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate.gate.log_lines import plain_text
-from lightgate.spec.keys import Policy
+from lightgate.spec.migration_policy import Policy
 
 _LONGEST_REASON = 300
 _LONGEST_WORD = 200

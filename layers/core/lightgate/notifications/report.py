@@ -30,6 +30,7 @@ from lightgate.rollback.version_history import (
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.state import DeploymentProgress, Facts
 
+_BY_RISK = 'database.backup is "by-risk", and every pending migration is compatible'
 # A release whose digest is not known yet names this one.
 _NO_DIGEST = f"sha256:{'0' * 64}"
 _SHOWN_OF_DIGEST = slice(7, 19)
@@ -297,8 +298,13 @@ def _age(facts: Facts, restores_to: datetime | None) -> timedelta | None:
 
 
 def _no_restore_point(facts: Facts) -> str | None:
-    order = _order(facts)
-    if order is None or order.mode is not BackupMode.NONE:
+    order, deployment = _order(facts), facts.deployment
+    if order is None:
+        return None
+    if order.mode is BackupMode.BY_RISK:
+        is_without = facts.restore_point is None and deployment is not None and deployment.permitted
+        return _BY_RISK if is_without else None
+    if order.mode is not BackupMode.NONE:
         return None
     request = facts.state.request
     skipped = isinstance(request, Mapping) and request.get("skipSnapshot")

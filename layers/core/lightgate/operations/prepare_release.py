@@ -39,7 +39,8 @@ from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.effect import Effect
 from lightgate.spec.image_rules import refusals_of_the_image
-from lightgate.spec.keys import AppSpec, Policy, SecretReference
+from lightgate.spec.keys import AppSpec, SecretReference
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
 from lightgate.spec.warnings.all_warnings import warnings

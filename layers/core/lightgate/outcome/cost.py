@@ -1,4 +1,4 @@
-"""What a release has cost: the states, the calls and the seconds of its functions.
+"""The cost of a release, by the states, the calls and the seconds of its functions.
 
 Retries of a state are not counted, because no step sees them. Storage, messages and logs are not
 counted either, nor what AWS gives for free.

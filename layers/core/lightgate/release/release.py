@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
-from lightgate.spec.keys import Policy
+from lightgate.spec.migration_policy import Policy
 
 
 class ReleaseKind(enum.StrEnum):

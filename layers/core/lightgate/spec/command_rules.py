@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from lightgate.json_reader import shown
 from lightgate.spec.command_words import as_keys, runs_on, write
 from lightgate.spec.django_command import APPLY_NOTHING, Split, split_command
-from lightgate.spec.keys import AppSpec, Container, Policy, call_of
+from lightgate.spec.keys import AppSpec, Container, call_of
 from lightgate.spec.migrating import Migrates, migrates
+from lightgate.spec.migration_policy import Policy
 from lightgate.spec.programs import programs
 from lightgate.spec.shell_line import Argv
 

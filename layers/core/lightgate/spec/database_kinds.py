@@ -7,18 +7,25 @@ class BackupMode(enum.StrEnum):
     """When a release takes a restore point of its database.
 
     ALWAYS: a snapshot is begun first. WHEN_PENDING: a snapshot is begun when the plan is known
-    and not empty. POINT_IN_TIME: the database's own continuous backup has to reach up to the
+    and not empty. BY_RISK: the same, but not if every operation of the plan is compatible.
+    POINT_IN_TIME: the database's own continuous backup has to reach up to the
     release. NONE: there is none.
     """
 
     ALWAYS = "always"
     WHEN_PENDING = "when-pending"
+    BY_RISK = "by-risk"
     POINT_IN_TIME = "point-in-time"
     NONE = "none"
 
     @property
     def takes_a_snapshot(self) -> bool:
-        return self in (BackupMode.ALWAYS, BackupMode.WHEN_PENDING)
+        return self is BackupMode.ALWAYS or self.goes_by_the_plan
+
+    @property
+    def goes_by_the_plan(self) -> bool:
+        """Whether the snapshot is begun only when a plan asks for it."""
+        return self in (BackupMode.WHEN_PENDING, BackupMode.BY_RISK)
 
 
 class DatabaseKind(enum.StrEnum):

@@ -1,12 +1,16 @@
 """What the spec asks of a version that serves: the probes, and how many failures are too many."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lightgate.spec.keys import AppSpec, EndpointHealthCheck, Verification, Write
+if TYPE_CHECKING:
+    from lightgate.spec.keys import AppSpec, EndpointHealthCheck, Verification, Write
+
 
 # What for_release fills in, in this order.
 PLACEHOLDERS = ("{release}", "{digest}")

@@ -16,6 +16,7 @@ from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.django_command import MigrateCall, migrate_call
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.key_reader import BOOLEAN, choice, key, list_of, object_of, text, whole
+from lightgate.spec.migration_policy import LockRisk, Policy
 from lightgate.spec.secret_reference import SecretReference as SecretReference
 from lightgate.spec.secret_reference import SecretStore as SecretStore
 
@@ -32,21 +33,6 @@ class Stage(enum.StrEnum):
     DEVELOPMENT = "development"
     STAGING = "staging"
     PRODUCTION = "production"
-
-
-class Policy(enum.StrEnum):
-    """The reaction of Lightgate to migrations that may break the live version."""
-
-    ALLOW = "allow"
-    WARN = "warn"
-    BLOCK = "block"
-
-
-class LockRisk(enum.StrEnum):
-    """The reaction of Lightgate to migrations that block a large table."""
-
-    WARN = "warn"
-    BLOCK = "block"
 
 
 class AfterFailure(enum.StrEnum):
@@ -462,11 +448,12 @@ class Database:
         "backup",
         choice(*BackupMode),
         "`always` takes a snapshot for each release. `when-pending` takes one only if there are "
-        "pending migrations. `point-in-time` takes none, and records how far the database's own "
-        "continuous backup reaches. `none` does nothing. If it is left out, it is `always`, and "
-        "for `lightsail` it is `when-pending`, because a snapshot makes a standard database of "
-        "Lightsail unavailable for a while. If Lightgate cannot read the plan, `when-pending` is "
-        "`always`.",
+        "pending migrations, and `by-risk` only if one of their operations is not known to be "
+        "compatible with the previous version. `point-in-time` takes none, and records how far the "
+        "database's own continuous backup reaches. `none` does nothing. If it is left out, it is "
+        "`always`, and for `lightsail` it is `when-pending`, because a snapshot makes a standard "
+        "database of Lightsail unavailable for a while. If Lightgate cannot read the plan, "
+        "`when-pending` and `by-risk` are `always`.",
         example="when-pending",
         default=None,
     )

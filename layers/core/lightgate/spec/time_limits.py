@@ -1,9 +1,14 @@
 """The time limits of a gate that waits for its permit. Every other module reads them here."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from lightgate.spec.keys import AppSpec
+if TYPE_CHECKING:
+    from lightgate.spec.keys import AppSpec
+
 
 # After its time limit a command is asked to end, and this long later made to.
 GRACE_SECONDS = 10

@@ -134,7 +134,7 @@ def _backup_order(spec: AppSpec, release: Release, *, skip: bool) -> BackupOrder
     mode = BackupMode.NONE if skip else database.backup
     # Without a plan, pending migrations are unknown. A person's release starts it first.
     is_first = not release.asking_gates or release.kind is not ReleaseKind.IMAGE
-    if mode is BackupMode.WHEN_PENDING and is_first:
+    if mode.goes_by_the_plan and is_first:
         mode = BackupMode.ALWAYS
     return BackupOrder(
         kind=database.kind,

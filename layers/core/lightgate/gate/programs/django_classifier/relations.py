@@ -115,29 +115,47 @@ def column_of(name: str, field: Any, /) -> str:
 
 
 def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
-    """Whether a table that old code may join with the model's has a column of this name too."""
+    """Whether a table that old code may join with the model's has a column of this name too.
+
+    Whatever joins a child joins its parents too.
+    """
     names = {column, column[:-3]}  # without the `_id` of a relation
-    for other, found in state.models.items():
+    others = [
+        other
+        for other, found in state.models.items()
+        if other != model
+        and other not in created
         # The names come first: a project has thousands of fields.
-        if (
-            any(
-                (name.lower() in names or field.db_column) and column_of(name, field) == column
-                for name, field in fields_of(found)
-            )
-            and other != model
-            and other not in created
-            and (refers(other, model, state) or refers(model, other, state))
-        ):
-            return True
-    return False
+        and any(
+            (name.lower() in names or field.db_column) and column_of(name, field) == column
+            for name, field in fields_of(found)
+        )
+    ]
+    first, joined = root(model, state), set()
+    for own in state.models if others else ():
+        for pair in ({root(own, state), root(end, state)} for end in ends(own, state)):
+            joined |= pair if first in pair else set()
+    return any(root(other, state) in joined for other in others)
+
+
+def root(model: Any, state: Any, /) -> Any:
+    """The first parent of the first parent, and so on."""
+    found = state.models.get(model)
+    names = [base for base in found.bases if isinstance(base, str)] if found else []
+    return root(resolve_relation(names[0], *model), state) if names else model
+
+
+def ends(own: Any, state: Any, /) -> list[Any]:
+    """The models that the model has a relation to, and its parents."""
+    found = state.models[own]
+    names = [one.remote_field.model for _, one in fields_of(found) if one.remote_field]
+    names += [base for base in found.bases if isinstance(base, str)]
+    return [resolve_relation(name, *own) for name in names]
 
 
 def refers(own: Any, other: Any, state: Any, /) -> bool:
     """Whether the model has a relation to the other one, or is its child."""
-    found = state.models[own]
-    ends = [one.remote_field.model for _, one in fields_of(found) if one.remote_field]
-    ends += [base for base in found.bases if isinstance(base, str)]
-    return any(concrete(resolve_relation(end, *own), state) == other for end in ends)
+    return any(concrete(end, state) == other for end in ends(own, state))
 
 
 def referring(model: Any, state: Any, /) -> list[str]:
