@@ -57,6 +57,8 @@ class Blocking:
                 words = {word.lower() for word in re.findall(r"\w+", statement)}
                 yield from (("sql", table, False) for table in known.large if table in words)
             return
+        if name not in BLOCKS and name not in ALTERING:
+            return
         model = (app, str(getattr(operation, "model_name", None) or operation.name).lower())
         if model not in state.models or model in known.created:
             return

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Iterator
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
@@ -55,17 +56,18 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
             # An operation that cannot be judged is unknown, and the ones after it are judged.
             try:
                 label, why, statements = classify(operation, app, state, known)
-                tables.update(named_tables(operation, app, state))
-                told = f"{kind} {name_of(operation)}".strip()
-                for reason, table, reads in sorted(set(blocks.find(operation, app, state, known))):
-                    if table in known.large:
-                        blocking.append([told, reason, reads, table, *known.large[table]])
                 shows = shows and not is_hidden(operation, app, state)
                 statement = str(getattr(operation, "sql", ""))
                 is_atomic = is_atomic and not re.search(r"(?i)\bcommit\b", statement)
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
                 label, problem, is_atomic = "unknown", error_text(error)[:200], False
                 why, statements = "", []
+            with suppress(Exception):  # whatever it is, its class says that it is unknown
+                tables.update(named_tables(operation, app, state))
+                told = f"{kind} {name_of(operation)}".strip()
+                for reason, table, reads in sorted(set(blocks.find(operation, app, state, known))):
+                    if table in known.large:
+                        blocking.append([told, reason, reads, table, *known.large[table]])
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
@@ -89,7 +91,7 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
         "operations": operations,
         "irreversible": irreversible,
         "blocking": blocking,
-        "tables": tables,
+        "tables": sorted(tables),
     }
 
 
