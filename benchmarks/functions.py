@@ -46,7 +46,7 @@ def measure(name: str, statement: str, rounds: int) -> Start:
     uncached = []
     for _ in range(min(rounds, 3)):
         with tempfile.TemporaryDirectory() as folder:
-            uncached.append(_run(statement, folder))
+            uncached.append(_run(statement, folder, "1"))
     return Start(
         name=name,
         compiled=statistics.median(each[0] for each in cached),
@@ -56,13 +56,13 @@ def measure(name: str, statement: str, rounds: int) -> Start:
     )
 
 
-def _run(statement: str, bytecode: str) -> list[float]:
+def _run(statement: str, bytecode: str, writes_none: str = "") -> list[float]:
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'layers/core'}:{ROOT}",
         "PYTHONPYCACHEPREFIX": bytecode,
+        "PYTHONDONTWRITEBYTECODE": writes_none,
     }
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     code = _IMPORT.format(statement=statement)
     ran = subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, cwd=ROOT

@@ -41,14 +41,19 @@ class Function:
     handler: Callable[[Json, Context], Json]
     environment: Mapping[str, str]
     seconds: int
+    modules: dict[str, ModuleType]
 
     def __call__(self, event: Json) -> Json:
         """What the handler returns, as Lambda would serialise it."""
-        before = dict(os.environ)
+        before, others = dict(os.environ), _taken_out()
         os.environ.update(self.environment)
+        # The handler loads more of them when a step first needs them.
+        sys.modules.update(self.modules)
         try:
             answer: Json = json.loads(json.dumps(self.handler(event, Context(self.name))))
         finally:
+            self.modules.update(_taken_out())
+            sys.modules.update(others)
             os.environ.clear()
             os.environ.update(before)
         return answer
@@ -88,9 +93,11 @@ class Stack:
         }
         module, _, attribute = properties.get("Handler", standard["Handler"]).rpartition(".")
         path = ROOT / properties["CodeUri"] / f"{module.replace('.', '/')}.py"
+        handlers, modules = _loaded(f"handler_of_{name}", path)
         return Function(
             name=name,
-            handler=getattr(_loaded(f"handler_of_{name}", path), attribute),
+            handler=getattr(handlers, attribute),
+            modules=modules,
             environment={key: self._resolved(value) for key, value in variables.items()},
             seconds=properties.get("Timeout", standard.get("Timeout", _STANDARD_SECONDS)),
         )
@@ -137,8 +144,8 @@ def _made(account: Account, table: Json) -> dict[str, str]:
     }
 
 
-def _loaded(name: str, path: Path) -> ModuleType:
-    """The module with its own copy of the shared package, so that functions share no state."""
+def _loaded(name: str, path: Path) -> tuple[ModuleType, dict[str, ModuleType]]:
+    """The module, and its own copy of the shared package, so that functions share no state."""
     others = _taken_out()
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -147,9 +154,9 @@ def _loaded(name: str, path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     finally:
-        _taken_out()
+        own = _taken_out()
         sys.modules.update(others)
-    return module
+    return module, own
 
 
 def _taken_out() -> dict[str, ModuleType]:
