@@ -15,6 +15,7 @@ from lightgate_cli.files import image_config_option, read_config, read_spec, spe
 # It stands where a release has its own id, and is as long.
 _RELEASE = "yyyymmddthhmmssz-xxxxxxxx-xxxx"
 _STACK = "STACK"
+_MAILBOX = "(presigned URLs of some 2,000 characters)"
 _NO_IMAGE = ImageConfig(command=("(the image's CMD)",), entrypoint=(), architecture="amd64")
 
 
@@ -41,7 +42,8 @@ def plan(spec_file: BinaryIO, image: str | None, image_config: BinaryIO | None) 
     """Print the deployment that Lightgate would create, as JSON.
 
     SPEC is the JSON file of the app, or - for standard input. The JSON is the exact request to
-    Lightsail. Secrets stay references, and the ids of the release and the stack are placeholders.
+    Lightsail. Secrets stay references. The ids of the release and the stack, and the URLs of the
+    gate's S3 channel, are placeholders.
     """
     config = read_config(spec_file, image_config)
     spec = read_spec(spec_file, config)
@@ -74,4 +76,5 @@ def _request(spec: AppSpec, image: str | None, config: ImageConfig) -> object:
         _RELEASE,
         {secret: str(secret) for secret in secrets},
         stack=_STACK,
+        mailboxes=dict.fromkeys(spec.asking_gates(), _MAILBOX),
     )

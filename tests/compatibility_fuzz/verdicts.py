@@ -10,8 +10,8 @@ from typing import Any
 from django.db import connection
 from django.db.migrations import Migration
 
-from lightgate.gate.programs.django_helper.compatibility import Known, worst
-from lightgate.gate.programs.django_helper.operations import describe
+from lightgate.gate.programs.django_classifier.compatibility import Known, worst
+from lightgate.gate.programs.django_classifier.operations import describe
 
 AGREES, MISS, ALARM, OPEN = "agrees", "miss", "alarm", "open"
 # What each class promises of old code.

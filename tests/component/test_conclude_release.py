@@ -265,7 +265,7 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
     runtime: Runtime, cause: VoidCause
 ) -> None:
     address = GateAddress(app=NAME, release=RELEASE, container="migrate")
-    runtime.gate_channels.open(address)
+    runtime.gate_channels.open(address, "classifier")
     before = why_not_permitted(IMAGE, runtime)
     permit = runtime.gate_channels.void(address, cause, "in whatever words")
 
@@ -275,7 +275,7 @@ def test_why_there_was_no_permit_is_known_if_it_was_not_withdrawn_after_the_fact
 
 def test_a_reason_that_the_gate_could_not_send_is_added(runtime: Runtime) -> None:
     address = GateAddress(app=NAME, release=RELEASE, container="migrate")
-    runtime.gate_channels.open(address)
+    runtime.gate_channels.open(address, "classifier")
     runtime.gate_channels.void(address, VoidCause.TOO_LATE, "It came too late.")
     waiting = replace(evidence(), phase=Phase.WAITING)
     deployment = deployed(status=Status.FAILED, gate=waiting)

@@ -19,9 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lightgate.gate.packaging import CLASSIFIER, program_text
 from tests.gate.programs import RELEASE
 
-NAMES = ("permit", "status", "plan", "result")
+READ = ("permit", "classifier")
+NAMES = (*READ, "status", "plan", "result")
 PATIENT = {"pollSeconds": 0.05, "patienceSeconds": 30, "reachSeconds": 30}
 
 
@@ -29,8 +31,9 @@ class Mailbox:
     """Its objects, how it responds, and what a gate needs to reach it."""
 
     def __init__(self, port: int, scheme: str = "http") -> None:
-        self.objects: dict[str, bytes] = {}
-        self.polls = 0
+        self.objects = {"classifier": program_text(CLASSIFIER).encode()}
+        self.polls = 0  # of the permit
+        self.misses = 0
         self.limits: dict[str, Any] = dict(PATIENT)
         self.refusal: tuple[int, str, str] | None = None
         self.is_deaf = False
@@ -56,13 +59,14 @@ class Mailbox:
     def answer(self, method: str, name: str, signature: str, body: bytes) -> tuple[int, bytes]:
         if self.refusal:
             return error(*self.refusal)
-        if signature != self.signatures[name] or (method == "GET") is not (name == "permit"):
+        if signature != self.signatures[name] or (method == "GET") is not (name in READ):
             return error(403, "SignatureDoesNotMatch", "The signature does not match.")
         if method == "PUT":
             self.objects[name] = body
             return 200, b""
-        self.polls += 1
+        self.polls += name == "permit"
         if name not in self.objects:
+            self.misses += 1
             return error(403, "AccessDenied", "Access Denied")
         return 200, self.objects[name]
 

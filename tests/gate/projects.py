@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from lightgate.deployment.python_call import helper_words
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import CLASSIFIER, program_hash, program_text
 from lightgate.spec.django_command import database_alias
 from local.cloud.postgres import Database
 from tests.gate.mailbox_server import Mailbox
@@ -150,9 +150,10 @@ class Project:
                 "lockTimeoutSeconds": 2,
                 "requireLock": True,
                 "databaseTimeoutSeconds": 10,
+                "classifier": program_hash(CLASSIFIER),
                 **changes,
             },
-            **({"mailbox": mailbox.limits} if mailbox else {}),
+            **({"mailbox": mailbox.limits} if mailbox else {"classifier": 1}),
             **config,
         }
         environment = {
@@ -163,7 +164,7 @@ class Project:
         }
         started = [
             program_text("django_helper"),
-            *([program_text("s3_client")] if mailbox else []),
+            program_text("s3_client") if mailbox else program_text(CLASSIFIER),
             *words,
         ]
         return runner.program(

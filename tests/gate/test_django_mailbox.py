@@ -324,3 +324,42 @@ def test_a_permit_that_has_run_out_once_the_lock_is_there_applies_nothing(
 
     assert stays_shut(migrate)["error"] == "the permit has expired"
     assert is_untouched(rows)
+
+
+@pytest.mark.parametrize(
+    ("classifier", "why"),
+    [
+        (b"def main(*_): return []", "the classifier is not the one of this release"),
+        (b"", "the classifier is not the one of this release"),
+        (None, "out of reach for 1 s: 403 AccessDenied Access Denied"),
+    ],
+)
+def test_a_plan_that_cannot_be_judged_is_not_applied(
+    runner: Runner,
+    pending: Project,
+    mailbox: Mailbox,
+    rows: Rows,
+    classifier: bytes | None,
+    why: str,
+) -> None:
+    if classifier is None:
+        del mailbox.objects["classifier"]
+        mailbox.limits["reachSeconds"] = 1
+    else:
+        mailbox.objects["classifier"] = classifier
+    failed = stays_shut(pending.gate(runner, mailbox=mailbox))
+    assert (failed["cause"], failed["error"]) == ("mailbox", why)
+    assert failed["database"] == "unchanged"
+    assert is_untouched(rows)
+
+
+def test_a_classifier_that_comes_late_is_waited_for(
+    runner: Runner, pending: Project, mailbox: Mailbox
+) -> None:
+    text = mailbox.objects.pop("classifier")
+    migrate = pending.gate(runner, mailbox=mailbox)
+    eventually(lambda: mailbox.misses > 2, "nothing requests the classifier")
+    assert mailbox.event("plan") == {}
+    mailbox.objects["classifier"] = text
+    mailbox.put_permit(plan=told_plan(mailbox))
+    migrate.event("succeeded")

@@ -31,8 +31,8 @@ if not settings.configured:
     )
     django.setup()
 
-from lightgate.gate.programs.django_helper.compatibility import Known, classify
-from lightgate.gate.programs.django_helper.operations import describe
+from lightgate.gate.programs.django_classifier.compatibility import Known, classify
+from lightgate.gate.programs.django_classifier.operations import describe
 
 M, F = migrations, models
 

@@ -109,4 +109,4 @@ def test_a_certificate_that_is_not_trusted_is_named_and_never_accepted(
     assert failed["cause"] == "mailbox"
     assert failed["error"].startswith("TLS: ")
     assert why in failed["error"]
-    assert mailbox.objects.keys() == {"permit"}
+    assert mailbox.objects.keys() == {"permit", "classifier"}

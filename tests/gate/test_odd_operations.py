@@ -14,8 +14,8 @@ from django.db.migrations.state import ProjectState
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightgate.gate.programs.django_helper.compatibility import ORDER, Known
-from lightgate.gate.programs.django_helper.operations import describe
+from lightgate.gate.programs.django_classifier.compatibility import ORDER, Known
+from lightgate.gate.programs.django_classifier.operations import describe
 from tests.gate.test_django_operations import CROP, M, Twin
 
 ODD: st.SearchStrategy[Any] = st.sampled_from([

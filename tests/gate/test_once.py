@@ -142,7 +142,7 @@ def test_where_its_deployment_is_gone_back_to_it_is_not_run(
     migrate = start(runner, mailbox, environment=environment)
     assert migrate.event("succeeded")["release"] == "r9-back"
     assert migrate.command_output == b""
-    assert (mailbox.polls, mailbox.objects.keys()) == (0, {"permit"})
+    assert (mailbox.polls, mailbox.objects.keys()) == (0, {"permit", "classifier"})
 
 
 def test_a_command_that_runs_at_every_start_does_not_report_its_output(

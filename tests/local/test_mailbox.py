@@ -45,7 +45,11 @@ def mailboxes(
     )["Role"]["Arn"]
     letters = [f"arn:aws:s3:::{bucket}/*/{name}.json" for name in ("plan", "status", "result")]
     may = [
-        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*/permit.json"),
+        allow(
+            "s3:GetObject",
+            f"arn:aws:s3:::{bucket}/*/permit.json",
+            f"arn:aws:s3:::{bucket}/*/classifier.json",
+        ),
         allow("s3:PutObject", *letters),
     ]
     iam.put_role_policy(
@@ -78,8 +82,8 @@ def urls(mailboxes: GateChannels) -> dict[str, str]:
     }
 
 
-def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: GateChannels) -> None:
-    permit = mailboxes.open(GATE)
+def test_the_urls_write_three_messages_and_read_two_objects(mailboxes: GateChannels) -> None:
+    permit = mailboxes.open(GATE, "classifier")
     url = urls(mailboxes)
 
     answers = [ask(url[name], name.encode()) for name in ("plan", "status", "result")]
@@ -87,6 +91,7 @@ def test_the_urls_write_three_letters_and_read_the_permit(mailboxes: GateChannel
     assert [status for status, _ in answers] == [200] * 3
     assert mailboxes.messages(GATE) == ["plan", "status", "result"]
     assert ask(url["permit"]) == (200, permit.to_text().encode())
+    assert ask(url["classifier"]) == (200, b"classifier")
 
 
 def test_a_missing_permit_is_forbidden_as_on_aws(mailboxes: GateChannels) -> None:
@@ -97,20 +102,21 @@ def test_a_missing_permit_is_forbidden_as_on_aws(mailboxes: GateChannels) -> Non
 
 
 def test_the_urls_open_nothing_else(mailboxes: GateChannels) -> None:
-    mailboxes.open(GATE)
+    mailboxes.open(GATE, "classifier")
     url = urls(mailboxes)
 
     assert ask(url["permit"], b"{}")[0] == 403
+    assert ask(url["classifier"], b"{}")[0] == 403
     assert ask(url["plan"])[0] == 403
     assert ask(url["plan"].replace("/plan.json", "/permit.json"), b"{}")[0] == 403
     assert ask(url["plan"].replace("/crops/", "/other/"), b"{}")[0] == 403
-    assert mailboxes.open(GATE).state is PermitState.PENDING
+    assert mailboxes.open(GATE, "classifier").state is PermitState.PENDING
 
 
 def test_the_session_that_signs_can_do_no_more_than_the_urls(
     mailboxes: GateChannels, client: Connect, bucket: str
 ) -> None:
-    mailboxes.open(GATE)
+    mailboxes.open(GATE, "classifier")
     answer = client("sts").assume_role(
         RoleArn=mailboxes._role,
         RoleSessionName="test",
@@ -135,7 +141,7 @@ def test_a_url_that_has_expired_says_so(
     mailboxes: GateChannels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lightgate.aws.s3_gate_channel._SIGNED_FOR", timedelta(seconds=1))
-    mailboxes.open(GATE)
+    mailboxes.open(GATE, "classifier")
     permit = urls(mailboxes)["permit"]
 
     eventually(lambda: ask(permit)[0] == 403, "the URL does not expire")
@@ -144,7 +150,7 @@ def test_a_url_that_has_expired_says_so(
 
 
 def test_a_gate_is_permitted_through_the_engine(mailboxes: GateChannels) -> None:
-    mailboxes.open(GATE)
+    mailboxes.open(GATE, "classifier")
     runner = Runner()
     try:
         migrate = runner.supervisor(

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.gate.config_defaults import NESTED_DEFAULTS
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import HELPERS, program_text
 from lightgate.gate.programs.supervisor.config import DEFAULTS
 from tests.support.builders import RELEASE, Json, app_spec, compiled_secrets, parse, source
 
@@ -47,8 +47,13 @@ def own_command(container: Json) -> list[str]:
     """What the gate starts, or becomes: all behind what its program is told."""
     command: list[str] = container["command"]
     told = next(n for n, word in enumerate(command) if word.startswith("{'release':"))
-    # What a loader is told comes between.
-    return command[told + (4 if command[2] == program_text("loader") else 1) :]
+    # What a loader is told comes between, or the texts of the helpers.
+    if command[2] == program_text("loader"):
+        return command[told + 4 :]
+    config = whole_config(read_config_text(command[told]))
+    is_distributor = command[2] == program_text("distributor")
+    helpers = 0 if is_distributor else sum(config.get(key) is not None for key in HELPERS)
+    return command[told + 1 + helpers :]
 
 
 def assert_same_texts(found: Iterable[str], *expected: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 _PACKAGE = "lightgate.gate.programs"
 # What a program may import beside the standard library: the helper runs inside a Django app.
-_LIBRARIES = {"django_helper": {"django"}}
+_LIBRARIES = {"django_helper": {"django"}, "django_classifier": {"django"}}
 # Names that mean something else in the joined text, or nothing.
 _OF_A_MODULE = {"TYPE_CHECKING", "__name__", "__file__", "__doc__", "__package__", "__spec__"}
 
@@ -26,7 +26,7 @@ class _Module:
     path: Path
     body: list[ast.stmt] = field(default_factory=list)
     imports: dict[str, str] = field(default_factory=dict)  # and the name that each one binds
-    siblings: list[str] = field(default_factory=list)  # modules of the same program
+    siblings: list[Path] = field(default_factory=list)  # modules of this or another program
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Each name of the module, and what binds it: an import, or the module itself."""
@@ -42,14 +42,16 @@ def join(sources: Path, program: str) -> str:
     """The program as one text.
 
     It is a module, or a package whose `__main__` is what runs. The modules of a package come in
-    the order of their imports. Imports from `typing` and below `if TYPE_CHECKING:` are left out.
+    the order of their imports, with the modules of other packages that they import. Imports from
+    `typing` and below `if TYPE_CHECKING:` are left out.
     """
     folder = sources / program
     if not folder.is_dir():
         return _text([_read(sources / f"{program}.py", program)])
-    modules: dict[str, _Module] = {}
-    _add(folder, "__main__", (), modules)
-    unused = {path.stem for path in folder.glob("*.py")} - modules.keys() - {"__init__"}
+    modules: dict[Path, _Module] = {}
+    _add(folder / "__main__.py", (), modules)
+    used = {path.stem for path in modules if path.parent == folder}
+    unused = {path.stem for path in folder.glob("*.py")} - used - {"__init__"}
     if unused:
         raise JoinError(f"{folder}: nothing imports {', '.join(sorted(unused))}")
     if _read(folder / "__init__.py", program).body:
@@ -57,15 +59,16 @@ def join(sources: Path, program: str) -> str:
     return _text(list(modules.values()))
 
 
-def _add(folder: Path, name: str, importers: tuple[str, ...], modules: dict[str, _Module]) -> None:
+def _add(path: Path, importers: tuple[Path, ...], modules: dict[Path, _Module]) -> None:
     """Add the module behind those that it imports."""
-    if name in importers:
-        raise JoinError(f"{folder}: import cycle {' -> '.join([*importers, name])}")
-    if name not in modules:
-        module = _read(folder / f"{name}.py", folder.name)
+    if path in importers:
+        names = (one.stem for one in (*importers, path))
+        raise JoinError(f"{path.parent}: import cycle {' -> '.join(names)}")
+    if path not in modules:
+        module = _read(path, path.parent.name)
         for sibling in module.siblings:
-            _add(folder, sibling, (*importers, name), modules)
-        modules[name] = module
+            _add(sibling, (*importers, path), modules)
+        modules[path] = module
 
 
 def _text(modules: list[_Module]) -> str:
@@ -83,7 +86,7 @@ def _text(modules: list[_Module]) -> str:
 
 def _read(path: Path, program: str) -> _Module:
     tree = ast.parse(path.read_text("ascii"), str(path))
-    package = f"{_PACKAGE}.{program}."
+    package = f"{_PACKAGE}."
     libraries = sys.stdlib_module_names | _LIBRARIES.get(program, set())
     module = _Module(path)
     for statement in tree.body:
@@ -99,7 +102,8 @@ def _read(path: Path, program: str) -> _Module:
             case ast.ImportFrom(module=str(origin), level=0) if origin.startswith(package):
                 if any(one.asname or one.name == "*" for one in statement.names):
                     raise _refused(path, statement)
-                module.siblings.append(origin.removeprefix(package))
+                folder, _, name = origin.removeprefix(package).partition(".")
+                module.siblings.append(path.parents[1] / folder / f"{name}.py")
             case _:
                 for node in ast.walk(statement):
                     if not _is_safe(node, libraries):

@@ -7,7 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-PROGRAMS = ("supervisor", "waiter", "django_helper", "s3_client", "distributor", "loader")
+PROGRAMS = (
+    *("supervisor", "waiter", "django_helper", "s3_client", "django_classifier"),
+    *("distributor", "loader"),
+)
 
 # The supervisor separates the two texts of the Django helper at this character.
 _LAUNCHED = {"django_helper": "django_launcher"}

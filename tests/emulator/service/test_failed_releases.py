@@ -72,7 +72,7 @@ def watched(
             FailureKind.APP_CRASH,
             "ModuleNotFoundError: No module named 'weather'",
         ),
-        ("sick", web(SICK="1"), FailureKind.HEALTH_CHECK, "Took too long"),
+        ("sick", web(SICK="1"), FailureKind.HEALTH_CHECK, "listening on 8000"),
     ],
 )
 def test_the_log_of_a_failed_deployment_is_diagnosed(

@@ -7,7 +7,7 @@ import pytest
 
 from lightgate.deployment import compiler
 from lightgate.deployment.compiler import compile_deployment
-from lightgate.gate.packaging import FIRST_GATE_PORT, program_text
+from lightgate.gate.packaging import CLASSIFIER, FIRST_GATE_PORT, program_hash, program_text
 from tests.support.builders import DIGEST, RELEASE, app_spec, migrate, source, wait_for, web
 from tests.support.compiled_requests import assert_same_texts, compiled, gate_config, own_command
 
@@ -26,9 +26,10 @@ def test_the_migration_runs_under_the_supervisor() -> None:
 
     command = request["containers"]["migrate"]["command"]
     assert_same_texts(
-        [command[2], command[4]], program_text("supervisor"), program_text("django_helper")
+        [command[2], *command[4:6]],
+        *map(program_text, ("supervisor", "django_helper", CLASSIFIER)),
     )
-    assert command[5:] == ["python", "manage.py", "migrate", "--noinput"]
+    assert command[6:] == ["python", "manage.py", "migrate", "--noinput"]
     assert gate_config(request["containers"]["migrate"]) == {
         "release": RELEASE,
         "container": "migrate",
@@ -55,10 +56,14 @@ def test_the_migration_runs_under_the_supervisor() -> None:
             "allowDestructive": False,
             "automaticRollback": ["compatible", "restricted"],
             "declared": {},
+            "classifier": program_hash(CLASSIFIER),
+            "lockRisk": "warn",
+            "largeTableRows": 500_000,
             "lockTimeoutSeconds": 2,
             "requireLock": True,
             "databaseTimeoutSeconds": 60,
         },
+        "classifier": 1,
     }
 
 
@@ -132,6 +137,9 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
         "allowDestructive": True,
         "automaticRollback": ["compatible", "restricted"],
         "declared": {},
+        "classifier": program_hash(CLASSIFIER),
+        "lockRisk": "warn",
+        "largeTableRows": 500_000,
         "lockTimeoutSeconds": 7,
         "requireLock": False,
         "databaseTimeoutSeconds": 90,

@@ -1,7 +1,8 @@
 """The gate channel of a release: a folder in a private bucket for messages and permits.
 
-The gate has presigned URLs and no credentials: it can write `status`, `plan` and `result`, and read
-`permit`. Its messages are untrusted. Only Lightgate writes the other objects of the folder.
+The gate has presigned URLs and no credentials. It can write `status`, `plan` and `result`, and read
+`permit` and `classifier`, the program that judges its plan. Its messages are untrusted. Only
+Lightgate writes the other objects of the folder.
 """
 
 import json
@@ -26,7 +27,8 @@ from lightgate.spec.time_limits import SIGNED_FOR
 _SESSION = _SIGNED_FOR = SIGNED_FOR
 # The order in which a gate sends them.
 MESSAGES = ("plan", "status", "result")
-_PERMIT = "permit"
+_PERMIT, _CLASSIFIER = "permit", "classifier"
+_READ = (_PERMIT, _CLASSIFIER)
 _LARGEST_MESSAGE_BYTES = 16 * 1024
 _TRIES = 5
 _MISSING = ("NoSuchKey", "404")
@@ -64,13 +66,16 @@ class GateChannels:
         self._s3, self._sts = s3, sts
         self._bucket, self._role = bucket, role
 
-    def open(self, address: GateAddress) -> Permit:
-        """Write a pending permit unless there is one, and return the current one. Idempotent.
+    def open(self, address: GateAddress, classifier: str) -> Permit:
+        """Write the classifier, and a pending permit unless there is one; return the current one.
+
+        Idempotent.
 
         Call it before the deployment is created: a permit that is missing cannot be granted.
         """
         permit = pending(address.release)
         try:
+            self._put(address, _CLASSIFIER, classifier)
             self._write(address, permit, IfNoneMatch="*")
         except _Changed:
             return self.permit(address)
@@ -171,7 +176,7 @@ class GateChannels:
         some two kilobytes, and a deployment has little room.
         """
         for _ in range(_TRIES):
-            urls = {name: self._url(presigner, address, name) for name in (_PERMIT, *MESSAGES)}
+            urls = {name: self._url(presigner, address, name) for name in (*_READ, *MESSAGES)}
             heads = {
                 url.rpartition("=")[0].replace(f"/{name}.json?", "/*.json?", 1)
                 for name, url in urls.items()
@@ -183,7 +188,7 @@ class GateChannels:
 
     def _url(self, presigner: Any, address: GateAddress, name: str) -> str:  # noqa: ANN401 - boto3
         url: str = presigner.generate_presigned_url(
-            "get_object" if name == _PERMIT else "put_object",
+            "get_object" if name in _READ else "put_object",
             Params={"Bucket": self._bucket, "Key": address.key(name)},
             ExpiresIn=int(_SIGNED_FOR.total_seconds()),
         )
@@ -203,7 +208,7 @@ class GateChannels:
                 {
                     "Effect": "Allow",
                     "Action": "s3:GetObject",
-                    "Resource": f"{folder}/{_PERMIT}.json",
+                    "Resource": [f"{folder}/{name}.json" for name in _READ],
                 },
             ],
         }
@@ -229,11 +234,14 @@ class GateChannels:
             return None, found["ETag"]
 
     def _write(self, address: GateAddress, permit: Permit, **condition: str) -> None:
+        self._put(address, _PERMIT, permit.to_text(), **condition)
+
+    def _put(self, address: GateAddress, name: str, text: str, **condition: str) -> None:
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
-                Key=address.key(_PERMIT),
-                Body=permit.to_text().encode(),
+                Key=address.key(name),
+                Body=text.encode(),
                 ContentType="application/json",
                 **condition,
             )

@@ -19,7 +19,7 @@ from typing import Any
 from lightgate.deployment.python_call import helper_words
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.config_defaults import without_defaults
-from lightgate.gate.packaging import Programs
+from lightgate.gate.packaging import CLASSIFIER, Programs, program_hash
 from lightgate.image.config import ImageConfig
 from lightgate.names import (
     MAILBOX_VARIABLE,
@@ -133,7 +133,9 @@ def compile_deployment(
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
     if programs is None and _size(request) > PLAIN_REQUEST_BYTES:
-        request = _request(spec, inputs, Programs.from_one_container(spec))
+        has_classifier = any(_judges_alone(spec, name, inputs) for name in spec.containers)
+        packed = Programs.from_one_container(spec, has_classifier=has_classifier)
+        request = _request(spec, inputs, packed)
     check_size(request)
     return request
 
@@ -248,8 +250,18 @@ def _supervisor_config(
         **({"pending": "always"} if inputs.part is Part.COMMAND and django is None else {}),
         **({"django": django} if django is not None else {}),
         **({"mailbox": _mailbox(spec, container)} if container.name in inputs.mailboxes else {}),
+        **({"classifier": 1} if _judges_alone(spec, container.name, inputs) else {}),
     }
     return without_defaults(whole)
+
+
+def _judges_alone(spec: AppSpec, name: str, inputs: _Inputs) -> bool:
+    """Whether the gate judges a plan and has no channel from which it gets the classifier.
+
+    The gates of an app that serves already judge none.
+    """
+    has_channel = name in inputs.mailboxes
+    return spec.reads_plan(name) and not has_channel and inputs.part is not Part.APP
 
 
 def _mailbox(spec: AppSpec, container: Container) -> Request:
@@ -280,6 +292,9 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "allowDestructive": migrations.allow_destructive,
         "automaticRollback": [one.value for one in migrations.automatic_rollback],
         "declared": dict(migrations.declared),
+        "classifier": program_hash(CLASSIFIER),
+        "lockRisk": migrations.lock_risk.value,
+        "largeTableRows": migrations.large_table_rows,
         "lockTimeoutSeconds": migrations.lock_timeout_seconds,
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,

@@ -2,12 +2,25 @@
 
 from lightgate.diagnosis.gate_words import applied, left
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
-from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause
+from lightgate.gate.gate_report import DatabaseAfter, Detail, Failure, GateCause
 from lightgate.migrations.permit import VoidCause
 
 
 def refused(seen: Symptoms, failure: Failure) -> Diagnosis:
-    """The migration policy forbids the plan."""
+    """The migration policy forbids the plan, or the plan blocks a large table."""
+    if failure.detail is Detail.LOCK_RISK:
+        return Diagnosis(
+            kind=FailureKind.MIGRATION_REFUSED,
+            what=(
+                "The plan blocks a large table, which migrations.lockRisk forbids; "
+                f"{applied(seen)}."
+            ),
+            evidence=failure.error,
+            next_action=(
+                "Change the migration so that it blocks the table only for a moment; the warnings "
+                f"say how. To release it anyway: {seen.start_anyway}"
+            ),
+        )
     return Diagnosis(
         kind=FailureKind.MIGRATION_REFUSED,
         what=f"The migration policy forbids this plan; {applied(seen)}.",

@@ -131,6 +131,7 @@ class Detail(enum.StrEnum):
     READ_ONLY = "read-only"
     INSUFFICIENT_RESOURCES = "insufficient resources"
     NO_PRIVILEGE = "no privilege"
+    LOCK_RISK = "lock risk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

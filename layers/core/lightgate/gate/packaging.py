@@ -16,10 +16,12 @@ from lightgate.spec.keys import AppSpec
 # occupy it.
 FIRST_GATE_PORT = 61100
 
+# The program that judges a plan. A gate with a channel in S3 gets it there.
+CLASSIFIER = "django_classifier"
 # The programs that a supervisor gets if its configuration has the key, in this order.
-_HELPERS = {"django": "django_helper", "mailbox": "s3_client"}
+HELPERS = {"django": "django_helper", "mailbox": "s3_client", "classifier": CLASSIFIER}
 # The loader knows the programs by their numbers in this list.
-_DISTRIBUTED = ["supervisor", "waiter", *_HELPERS.values()]
+_DISTRIBUTED = ["supervisor", "waiter", *HELPERS.values()]
 
 
 @cache
@@ -34,9 +36,15 @@ def program_text(name: str) -> str:
 
 
 @cache
-def _distributed() -> bytes:
+def program_hash(name: str) -> str:
+    return hashlib.sha256(program_text(name).encode()).hexdigest()[:32]
+
+
+@cache
+def _distributed(has_classifier: bool) -> bytes:
     """What the distributor hands out, with the program that it becomes first."""
-    return "\0".join(map(program_text, _DISTRIBUTED)).encode()
+    names = [name for name in _DISTRIBUTED if has_classifier or name != CLASSIFIER]
+    return "\0".join(map(program_text, names)).encode()
 
 
 def pack(texts: bytes) -> str:
@@ -53,13 +61,13 @@ def pack(texts: bytes) -> str:
 
 
 @cache
-def _packed() -> str:
-    return pack(_distributed())
+def _packed(has_classifier: bool) -> str:
+    return pack(_distributed(has_classifier))
 
 
 @cache
-def _hash() -> str:
-    return hashlib.sha256(_distributed()).hexdigest()[:24]
+def _hash(has_classifier: bool) -> str:
+    return hashlib.sha256(_distributed(has_classifier)).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +82,20 @@ class Programs:
     ports: dict[str, int]
     distributor: str | None
     distributor_port: int
+    has_classifier: bool = False
 
     @classmethod
     def in_every_container(cls, spec: AppSpec) -> Self:
         return cls(ports=_gate_ports(spec), distributor=None, distributor_port=0)
 
     @classmethod
-    def from_one_container(cls, spec: AppSpec, *, guests: Sequence[str] = ()) -> Self:
+    def from_one_container(
+        cls, spec: AppSpec, *, guests: Sequence[str] = (), has_classifier: bool = False
+    ) -> Self:
         """The distributor is a container that does not end, if there is one.
 
         `guests` are supervised containers of the same deployment that the spec does not have.
+        `has_classifier`: a gate of it judges a plan and has no channel.
         """
         ports = _gate_ports(spec)
         supervised = sorted(ports, key=lambda name: not spec.runs_to_an_end(name))
@@ -93,6 +105,7 @@ class Programs:
             ports=ports,
             distributor=supervised[0] if supervised else None,
             distributor_port=_free_port(spec, set(ports.values())),
+            has_classifier=has_classifier,
         )
 
     def supervisor(self, container: str, config: Mapping[str, Any]) -> Sequence[str]:
@@ -100,10 +113,10 @@ class Programs:
             return [
                 program_text("distributor"),
                 str(self.distributor_port),
-                _packed(),
+                _packed(self.has_classifier),
                 config_text(config),
             ]
-        helpers = [name for key, name in _HELPERS.items() if key in config]
+        helpers = [name for key, name in HELPERS.items() if key in config]
         return self._programs(["supervisor", *helpers], config)
 
     def waiter(self, config: Mapping[str, Any]) -> Sequence[str]:
@@ -115,7 +128,8 @@ class Programs:
             return [program, config_text(config), *helpers]
         numbers = "".join(str(_DISTRIBUTED.index(name)) for name in names)
         port = str(self.distributor_port)
-        return [program_text("loader"), config_text(config), port, _hash(), numbers]
+        wanted = _hash(self.has_classifier)
+        return [program_text("loader"), config_text(config), port, wanted, numbers]
 
 
 # A double quote is escaped in the request. Who reads a configuration exchanges the quotes again.

@@ -10,6 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightgate.gate.log_lines import events, plain_text
+from lightgate.migrations.blocking import (
+    BlockedTable,
+    OpenTransaction,
+    read_blocking,
+    read_transactions,
+)
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal
 from lightgate.spec.effect import Effect, effect_of
 
@@ -88,6 +94,8 @@ class Plan:
     once: bool = False
     ahead: Ahead | None = None
     declared: Sequence[str] = ()
+    blocking: Sequence[BlockedTable] = ()
+    transactions: Sequence[OpenTransaction] = ()
     reversal: Reversal = UNTOLD
 
     @property
@@ -184,6 +192,8 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
         declared=read_declarations(event.get("declared")),
+        blocking=read_blocking(event),
+        transactions=read_transactions(event),
         reversal=read_reversal(event.get("takeBack"), _names(event), count),
     )
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from lightgate.aws.s3_gate_channel import GateAddress
 from lightgate.errors import RefusalCode, RefusedError, UnreachableError
+from lightgate.gate.packaging import CLASSIFIER, program_text
 from lightgate.migrations.permit import PermitState, VoidCause
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime
@@ -22,8 +23,9 @@ def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
     """
     if not release.asking_gates:
         return {}
+    classifier = program_text(CLASSIFIER)
     for gate in release.asking_gates:
-        permit = runtime.gate_channels.open(gate_address(release, gate))
+        permit = runtime.gate_channels.open(gate_address(release, gate), classifier)
         if permit.state is PermitState.VOID:
             raise RefusedError(
                 f"the permit of {gate} is void: {permit.reason}", code=RefusalCode.PERMIT

@@ -16,7 +16,7 @@ from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.django_command import MigrateCall, migrate_call
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.spec.key_reader import BOOLEAN, choice, key, list_of, object_of, text, whole
-from lightgate.spec.migration_policy import Policy
+from lightgate.spec.migration_policy import LockRisk, Policy
 from lightgate.spec.secret_reference import SecretReference as SecretReference
 from lightgate.spec.secret_reference import SecretStore as SecretStore
 
@@ -524,6 +524,22 @@ class Migrations:
         "lets it hide what it sees itself.",
         example={"wagtailcore.0071_populate_revision": "compatible: fills a new column only"},
         default_factory=dict,
+    )
+    lock_risk: LockRisk = key(
+        "lockRisk",
+        choice(*LockRisk),
+        "What Lightgate does with a plan that blocks reads or writes of a large table for as long "
+        "as an index is built, rows are checked or the table is rewritten: `warn` reports it and "
+        "applies the plan, `block` applies nothing and refuses the release. A release by hand with "
+        "`allowDestructive` overrides it.",
+        default=LockRisk.WARN,
+    )
+    large_table_rows: int = key(
+        "largeTableRows",
+        whole(1, 10_000_000),
+        "How many rows a table has at least to count as large for `lockRisk`, as the database "
+        "last counted them.",
+        default=500_000,
     )
     allow_outside_gate: bool = key(
         "allowOutsideGate",

@@ -187,12 +187,20 @@ def _reversals(
 def _notes(
     release: str, lines: Mapping[str, Sequence[str]], before: Sequence[str]
 ) -> tuple[str, ...]:
-    """The notes for the message: plans that were cut, and migrations that the image lacks."""
+    """The notes for the message: plans that were cut, migrations that the image lacks, what blocks
+    large tables, and who may keep a migration waiting.
+    """
     plans = [plan for gate in lines for plan in read_plans(release, gate, lines[gate])]
     told = [
         note
         for plan in plans
-        for note in (plan.cut, plan.ahead and str(plan.ahead), *plan.declared)
+        for note in (
+            plan.cut,
+            plan.ahead and str(plan.ahead),
+            *plan.declared,
+            *map(str, plan.blocking),
+            *map(str, plan.transactions),
+        )
         if note
     ]
     notes = (plain_text(note, _LONGEST_NOTE) or "" for note in told)

@@ -3,8 +3,9 @@
     python3 -ISc SOURCE PORT PACKED CONFIG COMMAND [ARGUMENT ...]
 
 It is used if the deployment would be too large with the programs in each container. PACKED are the
-texts of supervisor, waiter, Django helper and S3 client, with a zero byte between two, compressed
-and in base 92: 27 characters for 22 bytes. A client of the loopback port gets all of them unpacked.
+texts of supervisor, waiter, Django helper, S3 client and perhaps the classifier, with a zero byte
+between two, compressed and in base 92: 27 characters for 22 bytes. A client of the loopback port
+gets all of them unpacked.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def main() -> None:
     whole = bz2.decompress(b"".join(n.to_bytes(22, "big") for n in numbers))
     texts = whole.decode().split("\0")
     config = read_config()
-    sys.argv[2:2] = [texts[2 + n] for n, key in enumerate(("django", "mailbox")) if key in config]
+    keys = ("django", "mailbox", "classifier")
+    sys.argv[2:2] = [texts[2 + n] for n, key in enumerate(keys) if key in config]
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -22,12 +22,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper  # type: ignore[imp
 from django.db.migrations.loader import MigrationLoader  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 
+from lightgate.gate.programs.django_classifier.compatibility import Known
+from lightgate.gate.programs.django_classifier.operations import describe
+from lightgate.gate.programs.django_classifier.relations import table_of
 from lightgate.gate.programs.django_helper.channel import Channel
 from lightgate.gate.programs.django_helper.command import Command
-from lightgate.gate.programs.django_helper.compatibility import Known
 from lightgate.gate.programs.django_helper.errors import StaysShut, error_text
-from lightgate.gate.programs.django_helper.operations import describe
-from lightgate.gate.programs.django_helper.relations import table_of
 
 # What a server would have said of itself, and what we call it.
 SERVERS: dict[str, tuple[str, dict[str, Any]]] = {

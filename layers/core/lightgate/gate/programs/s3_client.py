@@ -1,4 +1,4 @@
-"""Sends events to the mailbox of a release in S3, and polls for the permit there.
+"""Sends events to the mailbox of a release in S3, and polls for an object there.
 
     python3 -ISc SOURCE
 
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 SILENCE = 5  # seconds that the mailbox may send nothing
 LIMIT = 20  # seconds for an exchange, after which an alarm ends this process
-LARGEST = 8192  # bytes of a response that are read
+LARGEST = 65536  # bytes of a response that are read
 TRIES = 3  # for events that do not get through
 
 
@@ -37,7 +37,7 @@ def main() -> None:
             reply(sent=name, **response)
         tries += 1
         if job["poll"]:
-            reply(**exchange(job, "GET", "permit", None))
+            reply(**exchange(job, "GET", job["poll"], None))
         elif not outbox or tries == TRIES:
             return
         if select.select([0], [], [], job["pollSeconds"])[0]:

@@ -13,10 +13,12 @@ as it is now. Otherwise it reports why the code cannot.
 
 from __future__ import annotations
 
+import builtins
+import hashlib
 import os
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 from warnings import catch_warnings, simplefilter
 
 from django.core.exceptions import AppRegistryNotReady  # type: ignore[import-untyped]
@@ -25,8 +27,8 @@ from django.db.backends.signals import connection_created  # type: ignore[import
 
 from lightgate.gate.programs.django_helper.attempts import Attempts
 from lightgate.gate.programs.django_helper.channel import BEAT, Channel
+from lightgate.gate.programs.django_helper.classes import ORDER, worst
 from lightgate.gate.programs.django_helper.command import Command
-from lightgate.gate.programs.django_helper.compatibility import ORDER, worst
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
 from lightgate.gate.programs.django_helper.errors import (
@@ -37,12 +39,16 @@ from lightgate.gate.programs.django_helper.errors import (
     read_trouble,
 )
 from lightgate.gate.programs.django_helper.lock import Lock
-from lightgate.gate.programs.django_helper.plan import Plan, digest
+from lightgate.gate.programs.django_helper.plan import JudgeMissing, Plan, digest, outline
 from lightgate.gate.programs.django_helper.rollback_check import find_obstacles
 from lightgate.gate.programs.django_helper.unplanned import CHANGED, find_unplanned
 from lightgate.gate.programs.django_helper.watch import Watch
 
+if TYPE_CHECKING:
+    from lightgate.gate.programs.django_helper.plan import Judge
+
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
+OPEN_FOR = 60  # seconds after which an open transaction is reported
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
 
 
@@ -59,6 +65,7 @@ class Helper:
     def __init__(self, channel: Channel, config: dict[str, Any]) -> None:
         self.channel, self.config = channel, config
         self.permitted: str | None = None  # the hash of a plan
+        self.describe: Judge | None = None
         self.has_ended_wait = False  # of the command for a lock
         self.reported = ""  # the hash of the plan that was reported last
         self.until = monotonic() + 10**7  # the end of the permit
@@ -202,9 +209,13 @@ class Helper:
         if not self.command.is_djangos():
             return Plan()
         arguments = self.command.arguments if self.config["migrate"] else None
-        declared = self.config["declared"]
+        judge = outline if self.config["rollback"] else self.describe
         try:
-            plan = self.database.patiently(lambda: Plan.read(self.command, arguments, declared))
+            try:
+                plan = self.database.patiently(lambda: Plan.read(self.command, arguments, judge))
+            except JudgeMissing:
+                judge = self.describe = self.load_classifier()
+                plan = self.database.patiently(lambda: Plan.read(self.command, arguments, judge))
         except (Error, StaysShut):
             raise
         except Exception as error:
@@ -219,10 +230,26 @@ class Helper:
             plan.reversal = [[*call, *to, *options] for to in plan.reversal]
         return plan
 
+    def load_classifier(self) -> Judge:
+        """What describes migrations. Only the text with the hash that we were given is run."""
+        self.channel.send(do="classifier")
+        message = None
+        while not message:
+            message = self.channel.receive(BEAT)
+        text = message["classifier"]
+        if hashlib.sha256(text.encode()).hexdigest()[:32] != self.config["classifier"]:
+            raise StaysShut("mailbox", "the classifier is not the one of this release")
+        names: dict[str, Any] = {"__name__": "lightgate_classifier"}
+        builtins.exec(text, names)  # noqa: S102
+        return lambda *given: names["main"](*given, self.config)
+
     def report_plan(self, plan: Plan) -> None:
         self.reported = plan.hash
         policy = {key: self.config[key] for key in ("policy", "allowDestructive")}
-        self.channel.emit("plan", **plan.fields(), **policy)
+        fields = plan.fields()
+        if plan.tables and (found := self.database.open_transactions(plan.tables, OPEN_FOR)):
+            fields["transactions"] = found
+        self.channel.emit("plan", **fields, **policy)
 
     def judge(self, plan: Plan, found: dict[str, Any] | None, is_locked: bool) -> None:
         """Refuse a plan that policy or earlier attempts rule out."""
@@ -245,6 +272,12 @@ class Helper:
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
             self.channel.emit("refused", hash=plan.hash, operations=blocked)
             raise StaysShut("refused", "policy: " + listed(blocked))
+        large = [
+            f"{name}: {what} ({table}, {rows} rows)"
+            for name, what, _, _, table, rows, _ in plan.blocking
+        ]
+        if self.config["lockRisk"] == "block" and large and not self.config["allowDestructive"]:
+            raise StaysShut("refused", "lockRisk: " + listed(large), detail="lock risk")
 
     def get_permit(self, plan: Plan, is_locked: bool) -> bool:
         """Wait until the supervisor has permitted this very plan: otherwise nothing is applied.

@@ -18,7 +18,8 @@ BEAT = 0.5  # seconds between two signs of life
 
 class Channel:
     def __init__(self, socket: int) -> None:
-        self.socket, self.buffer = _socket.socket(fileno=socket), b""
+        # A copy: the launcher makes another channel if the app cannot be read yet.
+        self.socket, self.buffer = _socket.socket(fileno=os.dup(socket)), b""
 
     def emit(self, event: str, **fields: Any) -> None:  # noqa: ANN401
         """Have the supervisor report an event."""

@@ -1,6 +1,6 @@
 """The app's own `migrate` command: its arguments, and what it would migrate to."""
 
-# ruff: noqa: ANN401, PTH120 - Django has no types; pathlib takes time to load
+# ruff: noqa: ANN401, PTH120, SIM905 - Django has no types; pathlib takes time to load
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ from lightgate.gate.programs.django_helper.errors import StaysShut
 
 # The methods of the command that decide what is applied. Others only read arguments or print.
 DECISIVE = ("run_from_argv", "execute", "handle", "sync_apps")
-# Django's own options that say where is migrated. Its others say what is migrated, and how.
-WHERE = {"database", "settings", "pythonpath"}
+# Django's own options that say what is migrated, and how. All others say where.
+NOT_WHERE = (
+    "help version verbosity traceback no_color force_color skip_checks interactive fake "
+    "fake_initial plan run_syncdb check_unapplied prune"
+).split()
 
 
 class Command:
@@ -92,10 +95,10 @@ class Command:
 
     def options(self) -> list[str]:
         """The words that say where is migrated, among them the options of the project's own."""
-        words, usual = [], {one.dest for one in Migrate().create_parser("", "")._actions} - WHERE
+        words = []
         for action in self.parser._actions:
             value = getattr(self.arguments, action.dest, action.default)
-            names = [] if action.dest in usual else action.option_strings[-1:]
+            names = [] if action.dest in NOT_WHERE else action.option_strings[-1:]
             values = value if isinstance(value, (list, tuple)) else [value]
             if value != action.default:
                 words += [one + f"={v}" * (action.nargs != 0) for one in names for v in values]

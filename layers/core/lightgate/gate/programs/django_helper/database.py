@@ -26,6 +26,7 @@ from lightgate.gate.programs.django_helper.sql import (
     ENGINES,
     MY_SESSION,
     MY_TABLE_LOCKS,
+    OPEN,
     OUR_TABLES,
     TABLE,
 )
@@ -147,6 +148,19 @@ class Database:
         """The sessions that are in the way. PostgreSQL hides the age of other roles' sessions."""
         sql = self.engine.get(which)
         return shown(self.rows(sql)) if sql else []
+
+    def open_transactions(self, tables: set[str], seconds: int) -> list[dict[str, Any]]:
+        """Those that have been open for so long and may keep a migration of these tables waiting.
+
+        On MySQL, of any tables.
+        """
+        keys = ("pid", "application", "seconds", "tables", "query")
+        names: Any = sorted(tables) if self.db.vendor == "postgresql" else "any"
+        with suppress(Error):
+            if self.db.vendor in OPEN:
+                found = self.rows(OPEN[self.db.vendor], [seconds, names])
+                return [dict(zip(keys, row)) for row in found]
+        return []
 
     def busy(self) -> list[dict[str, Any]]:
         """The sessions of our commands, by their name on PostgreSQL.

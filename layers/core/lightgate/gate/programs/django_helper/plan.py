@@ -8,22 +8,38 @@ import hashlib
 import json
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence
 
 from django.db.migrations import CreateModel, Migration  # type: ignore[import-untyped]
 from django.db.migrations.recorder import MigrationRecorder  # type: ignore[import-untyped]
 from django.db.migrations.state import ModelState  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import ORDER, Known, worst
-from lightgate.gate.programs.django_helper.operations import describe
+from lightgate.gate.programs.django_helper.classes import ORDER, worst
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.command import Command
 
+    # Describes the steps of a plan, from the connection and the state before them.
+    Judge = Callable[[Any, List[Any], Any], List[Dict[str, Any]]]
+
 RECENT = 10  # migrations on record in an event
 PLAN_LIMIT = 6500  # characters of the migrations in an event, with the calls that reverse them
+MOST_BLOCKING = 10  # operations in an event, those on the largest tables first
 MOST_OPERATIONS = 10  # shown of each migration if the plan is too long
+
+
+class JudgeMissing(Exception):  # noqa: N818
+    """The plan has migrations, and what describes them is not there yet."""
+
+
+def outline(_: Any, steps: list[Any], __: Any) -> list[dict[str, Any]]:
+    """The names of the migrations only. Whatever they do counts as unknown."""
+    no: dict[str, Any] = dict.fromkeys(("atomic", "shows", "single", "irreversible"), False)
+    return [
+        {**no, "name": ".".join(migration_key(step[0])), "class": "unknown", "operations": []}
+        for step in steps
+    ]
 
 
 class Plan:
@@ -43,6 +59,8 @@ class Plan:
     def __init__(self) -> None:
         self.classes: dict[str, str] = {}  # by every name that a migration is recorded as
         self.declared: list[list[str]] = []  # migrations with their classes and reasons
+        self.blocking: list[list[Any]] = []  # operations that block large tables, see `describe`
+        self.tables: set[str] = set()  # the tables that its operations name
         self.unknown: dict[
             str, str
         ] = {}  # applied migrations that the code does not have, and when
@@ -53,7 +71,12 @@ class Plan:
         self.recent: list[list[str]] = []  # what was recorded last, and when
 
     @classmethod
-    def read(cls, command: Command, arguments: Any, declared: dict[str, str], /) -> Plan:
+    def read(cls, command: Command, arguments: Any, judge: Judge | None, /) -> Plan:
+        """The plan as `judge` describes its migrations.
+
+        Raises:
+            JudgeMissing: there are migrations, and no `judge`.
+        """
         plan = cls()
         executor, targets = command.read_targets()
         connection = executor.connection
@@ -71,9 +94,14 @@ class Plan:
         synced = synced_steps(command.read_synced(executor))
         steps = [*synced, *executor.migration_plan(targets)]
         state = executor.loader.project_state(ends) if steps else None
-        before = read_known(connection, declared) if steps else Known(connection)
-        plan.migrations = [describe(step, state, before) for step in steps]
+        if steps and not judge:
+            raise JudgeMissing
+        plan.migrations = judge(connection, steps, state) if steps and judge else []
         irreversible = [one.pop("irreversible") for one in plan.migrations]
+        for one in plan.migrations:
+            plan.blocking += [[one["name"], *each] for each in one.pop("blocking", ())]
+            plan.tables.update(one.pop("tables", ()))
+        plan.blocking.sort(key=lambda each: -each[-1])
         plan.declared = [
             [one["name"], *one.pop("declared")] for one in plan.migrations if "declared" in one
         ]
@@ -181,6 +209,8 @@ class Plan:
             fields["takeBack"] = self.reversal
         if self.declared:
             fields["declared"] = self.declared[:20]
+        if self.blocking:
+            fields["blocking"] = self.blocking[:MOST_BLOCKING]
         if self.ahead:
             names = [name[:100] for name in self.ahead]
             fields["ahead"] = {"count": len(names), "class": worst(self.ahead.values()),
@@ -201,17 +231,6 @@ def synced_steps(models: list[Any]) -> list[Any]:
         migration.operations = operations
         steps.append((migration, False))
     return steps
-
-
-def read_known(connection: Any, declared: dict[str, str]) -> Known:
-    """The tables and extensions that there are before the plan."""
-    extensions = []
-    with connection.cursor() as cursor:
-        tables = connection.introspection.table_names(cursor, True)
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT extname FROM pg_extension")
-            extensions = [name for (name,) in cursor.fetchall()]
-    return Known(connection, tables, extensions, declared)
 
 
 def migration_key(migration: Any) -> tuple[str, str]:

@@ -86,6 +86,21 @@ performance_schema.threads r ON r.thread_id = w.requesting_thread_id WHERE r.pro
 information_schema.innodb_lock_waits w ON w.blocking_trx_id = t.trx_id JOIN
 information_schema.innodb_trx r ON r.trx_id = w.requesting_trx_id WHERE r.trx_mysql_thread_id""",
 )
+# The transactions that have been open for so many seconds, with the tables that they have locked
+# and their statements. PostgreSQL hides those of other roles, and MySQL asks for the right PROCESS.
+OPEN = {
+    "postgresql": """SELECT a.pid, a.application_name,
+extract(epoch FROM clock_timestamp() - a.xact_start)::int, string_agg(DISTINCT c.relname, ', '),
+left(a.query, 200) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+JOIN pg_class c ON c.oid = l.relation WHERE a.datname = current_database() AND l.granted
+AND a.pid <> pg_backend_pid() AND a.xact_start < clock_timestamp() - %s * interval '1 second'
+AND c.relname = ANY(%s) GROUP BY a.pid, 2, 3, 5 ORDER BY 3 DESC LIMIT 5""",
+    "mysql": """SELECT p.id, p.user, timestampdiff(SECOND, t.trx_started, now()), '',
+left(coalesce(t.trx_query, ''), 200) FROM information_schema.innodb_trx t
+JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+WHERE p.db = database() AND p.id <> connection_id()
+AND t.trx_started <= now() - INTERVAL %s SECOND AND %s <> '' ORDER BY 3 DESC LIMIT 5""",
+}
 # Otherwise a session on the database that runs a statement is suspected.
 MY_SUSPECTS = "WHERE p.db = database() AND p.command <> 'Sleep'"
 # Each session: id, name, seconds of its statement, what tells it from later ones with this id,

@@ -30,6 +30,8 @@ DJANGO_DEFAULTS = {
     "allowDestructive": False,
     "automaticRollback": ["compatible", "restricted"],
     "declared": {},
+    "lockRisk": "warn",
+    "largeTableRows": 500_000,
     "lockTimeoutSeconds": 2,
     "requireLock": True,
     "databaseTimeoutSeconds": 60,
@@ -37,7 +39,9 @@ DJANGO_DEFAULTS = {
 
 
 def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
-    config: dict[str, Any] = dict.fromkeys(("django", "mailbox", "pendingCommand", "pending"))
+    config: dict[str, Any] = dict.fromkeys(
+        ("django", "mailbox", "classifier", "pendingCommand", "pending")
+    )
     config.update(
         {"before": [], "then": [], **DEFAULTS}, **json.loads(text.translate({34: 39, 39: 34}))
     )
@@ -50,6 +54,8 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         config["helper"], command = command[0], command[1:]
     if config["mailbox"] is not None:
         config["s3Client"], command = command[0], command[1:]
+    if config["classifier"]:
+        config["classifier"], command = command[0], command[1:]
     # `unchecked` if a person has overridden the check.
     config["code"], config["rollback"] = config["release"], os.environ.get("LIGHTGATE_ROLLBACK")
     if config["rollback"]:  # the URLs, if there are any, have expired
@@ -63,14 +69,16 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         commands.append(config["pendingCommand"])
     if mailbox is not None:
         numbers += [mailbox[key] for key in ("pollSeconds", "patienceSeconds", "reachSeconds")]
-        parts = ("permit", "status", "plan", "result")
+        parts = ("permit", "classifier", "status", "plan", "result")
         strings = [mailbox["url"], *(mailbox["signatures"][name] for name in parts)]
     if django is not None:
         commands.append(django["manage"])
         numbers += [django["script"], django["migrate"]]
-        numbers += [django["lockTimeoutSeconds"], django["databaseTimeoutSeconds"]]
+        keys = ("lockTimeoutSeconds", "databaseTimeoutSeconds", "largeTableRows")
+        numbers += [django[key] for key in keys]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
-        strings += [*django["automaticRollback"], *django["declared"].values()]
+        strings += [django["classifier"], *django["automaticRollback"]]
+        strings += django["declared"].values()
     if check is not None:
         commands.append(check["command"])
         numbers += [check[key] for key in ("interval", "timeout", "retries", "startPeriod")]
@@ -84,6 +92,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         ("mode", config["mode"] in ("task", "service")),
         ("afterFailure", config["afterFailure"] in ("hold", "exit")),
         ("policy", django is None or django["policy"] in ("allow", "warn", "block")),
+        ("lockRisk", django is None or django["lockRisk"] in ("warn", "block")),
         ("django", all(type(one) is bool for one in flags)),
         ("pending", not config["pending"] or mailbox is not None or config["rollback"]),
         ("mailbox", all(type(one) is str for one in strings)),

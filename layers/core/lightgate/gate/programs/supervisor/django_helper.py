@@ -11,7 +11,7 @@ from lightgate.gate.programs.supervisor.child import FRAME, PACKAGE
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped, stopped
 from lightgate.gate.programs.supervisor.helper import HelperProcess
 from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, HELPER_WORK
-from lightgate.gate.programs.supervisor.permit import await_permit
+from lightgate.gate.programs.supervisor.permit import await_permit, fetch_classifier
 from lightgate.gate.programs.supervisor.shebang import find_python
 
 if TYPE_CHECKING:
@@ -87,7 +87,11 @@ class DjangoHelper(HelperProcess):
             self.gate.wait(lambda: bool(self.answers) or self.is_lost(), 1)
         if self.answers[0]["do"] == "fail":
             raise self.loss()
-        return self.answers.popleft()
+        answer = self.answers.popleft()
+        if answer["do"] != "classifier":
+            return answer
+        self.send(classifier=fetch_classifier(self.gate, self))
+        return self.answer()
 
     def loss(self) -> Failed:
         """Why it is lost."""

@@ -42,6 +42,8 @@ SHORTENED = (
     "migrations",
     "holder",
     "unplanned",
+    "transactions",
+    "blocking",
 )
 
 

@@ -21,14 +21,17 @@ OBJECTS = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
 
 class Mailbox:
-    """The events to send, the replies that came, and the S3 client while it has anything to do."""
+    """The events to send, the replies that came, and the S3 client while it has anything to do.
+
+    `polled` is the object that is requested until it is closed; nothing if that is empty.
+    """
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.outbox: dict[str, str] = {}  # the newest event for each object
         self.replies: deque[dict[str, Any]] = deque()  # to requests for the permit
         self.client: S3Client | None = None
-        self.is_polling, self.next_poll, self.losses = False, 0.0, 0
+        self.polled, self.next_poll, self.losses = "", 0.0, 0
 
     def put(self, event: str, line: str) -> None:
         if self.gate.config.get("mailbox"):
@@ -43,7 +46,7 @@ class Mailbox:
             if self.losses < RETRIES:
                 self.outbox = {**left, **self.outbox}
         is_urgent = self.outbox.keys() - {"status"}
-        is_time = (self.outbox or self.is_polling) and monotonic() >= self.next_poll
+        is_time = (self.outbox or self.polled) and monotonic() >= self.next_poll
         if not self.client and (is_urgent or is_time):
             outbox, self.outbox = self.outbox, {}
             self.next_poll = monotonic() + self.gate.config["mailbox"]["pollSeconds"]
@@ -52,8 +55,13 @@ class Mailbox:
             except Failed as failure:
                 self.replies.append({"error": failure.error})
 
+    def open(self, name: str) -> None:
+        """Request the object again and again, at once for the first time."""
+        self.polled, self.next_poll = name, 0.0
+
     def close(self) -> None:
         """End a client that only waits; the next one sends what this one has not sent."""
+        self.polled = ""
         self.replies.clear()
         if self.client:
             self.client.kill(signal.SIGKILL)
@@ -75,7 +83,7 @@ class S3Client(HelperProcess):
         # know its own path if it was started by a name that is not on PATH.
         python = sys.executable or os.readlink("/proc/self/exe")
         super().__init__(gate, [python, "-I", "-S", "-c", gate.config["s3Client"]])
-        self.send(outbox=outbox, poll=gate.mailbox.is_polling, **gate.config["mailbox"])
+        self.send(outbox=outbox, poll=gate.mailbox.polled, **gate.config["mailbox"])
 
     def handle(self, message: dict[str, Any]) -> None:
         if "sent" not in message:

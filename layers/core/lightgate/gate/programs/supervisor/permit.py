@@ -32,7 +32,7 @@ def await_permit(gate: Gate, plan: str, helper: DjangoHelper | None = None) -> f
     began = reached = monotonic()
     cause, why = "mailbox", "no answer"
     mailbox = gate.mailbox
-    mailbox.is_polling, mailbox.next_poll = True, 0.0
+    mailbox.open("permit")
     try:
         while True:
             gate.wait(lambda: bool(mailbox.replies), 0.5)
@@ -62,8 +62,35 @@ def await_permit(gate: Gate, plan: str, helper: DjangoHelper | None = None) -> f
             if now - began > limits["patienceSeconds"]:
                 raise refusal(cause, f"no permit within {limits['patienceSeconds']} s: {why}")
     finally:
-        mailbox.is_polling = False
         mailbox.close()
+
+
+def fetch_classifier(gate: Gate, helper: DjangoHelper) -> str:
+    """The text that judges a plan: our argument, or an object in the mailbox."""
+    if gate.config["classifier"]:
+        return str(gate.config["classifier"])
+    mailbox, limit = gate.mailbox, gate.config["mailbox"]["reachSeconds"]
+    began, why = monotonic(), "no answer"
+    mailbox.open("classifier")
+    try:
+        while monotonic() - began < limit:
+            gate.wait(lambda: bool(mailbox.replies), 0.5)
+            if helper.is_lost():
+                raise helper.loss()
+            reply = mailbox.replies.popleft() if mailbox.replies else {}
+            if reply.get("status") == 200:
+                return str(reply["body"])
+            why = read_refusal(reply) if "status" in reply else reply.get("error", why)
+            if "final" in reply or "expired" in why:
+                raise refusal("mailbox", why)
+    finally:
+        mailbox.close()
+    raise refusal("mailbox", f"out of reach for {limit} s: {why}")
+
+
+def read_refusal(reply: dict[str, Any]) -> str:
+    said = re.findall("<(?:Code|Message)>([^<]{1,200})", reply["body"])
+    return " ".join([str(reply["status"]), *said])[:LINE_LIMIT]
 
 
 def read_permit(
@@ -80,8 +107,7 @@ def read_permit(
     if "status" not in reply:
         return None, "mailbox", reply["error"], FINAL if "final" in reply else ""
     if reply["status"] != 200:
-        said = re.findall("<(?:Code|Message)>([^<]{1,200})", reply["body"])
-        why = " ".join([str(reply["status"]), *said])[:LINE_LIMIT]
+        why = read_refusal(reply)
         if "expired" in why:
             return None, "mailbox", why, FINAL
         return None, "permit" if reply["status"] in (403, 404) else "mailbox", why, ""

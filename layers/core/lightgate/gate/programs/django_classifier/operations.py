@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from contextlib import suppress
+from typing import Any, Iterator
 
 from django.db.migrations import Migration  # type: ignore[import-untyped]
+from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.compatibility import (
+from lightgate.gate.programs.django_classifier.blocking import Blocking
+from lightgate.gate.programs.django_classifier.compatibility import (
     DJANGOS,
     Known,
     classify,
     inner_steps,
-    worst,
 )
-from lightgate.gate.programs.django_helper.declared import read_declaration
-from lightgate.gate.programs.django_helper.defaults import is_filled
+from lightgate.gate.programs.django_classifier.declared import read_declaration
+from lightgate.gate.programs.django_classifier.defaults import is_filled
+from lightgate.gate.programs.django_classifier.relations import table_of
+from lightgate.gate.programs.django_helper.classes import worst
 from lightgate.gate.programs.django_helper.errors import error_text
 
 
@@ -29,9 +33,13 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
 
     Each operation has its class, its kind and its model or field. Three more follow if one of them
     is not empty: what decided its class, the error that kept it from being judged, and the
-    statements of old code that it restricts.
+    statements of old code that it restricts. `blocking` are the large tables that an operation
+    blocks: the operation, why, whether reads too, the table, its rows and bytes. `tables` are those
+    that the operations name.
     """
     migration, is_backwards = step
+    blocks, blocking = Blocking(migration.atomic), []
+    tables: set[str] = set()
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
     declared, named, reason = read_declaration(migration, known.declared)
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
@@ -54,6 +62,12 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
             except Exception as error:  # noqa: BLE001 - the app's own operations and arguments
                 label, problem, is_atomic = "unknown", error_text(error)[:200], False
                 why, statements = "", []
+            with suppress(Exception):  # whatever it is, its class says that it is unknown
+                tables.update(named_tables(operation, app, state))
+                told = f"{kind} {name_of(operation)}".strip()
+                for reason, table, reads in sorted(set(blocks.find(operation, app, state, known))):
+                    if table in known.large:
+                        blocking.append([told, reason, reads, table, *known.large[table]])
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
@@ -76,6 +90,8 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
         "single": single,
         "operations": operations,
         "irreversible": irreversible,
+        "blocking": blocking,
+        "tables": sorted(tables),
     }
 
 
@@ -99,6 +115,16 @@ def is_hidden(operation: Any, app: str, state: Any, /) -> bool:
         return name.endswith(("Extension", "Collation"))
     old = state.models[app, operation.model_name_lower].fields[operation.name]
     return old.null and not operation.field.null
+
+
+def named_tables(operation: Any, app: str, state: Any, /) -> Iterator[str]:
+    """The tables of the models that the operation names, if they are there before it."""
+    subject = getattr(operation, "model_name", getattr(operation, "name", None))
+    to = getattr(getattr(operation, "field", None), "remote_field", None)
+    models = [(app, str(subject).lower()), *([resolve_relation(to.model, app)] if to else [])]
+    for model in models:
+        if model in state.models:
+            yield table_of(model, state)
 
 
 def name_of(operation: Any) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Iterator
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
 from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.defaults import constant, has_default, takes_default
-from lightgate.gate.programs.django_helper.indexes import LONGEST_KEY, key_length
-from lightgate.gate.programs.django_helper.relations import (
+from lightgate.gate.programs.django_classifier.defaults import constant, has_default, takes_default
+from lightgate.gate.programs.django_classifier.indexes import LONGEST_KEY, key_length
+from lightgate.gate.programs.django_classifier.relations import (
     BREAKS,
     RESTRICTED,
     column_of,
@@ -24,7 +24,7 @@ from lightgate.gate.programs.django_helper.relations import (
 )
 
 if TYPE_CHECKING:
-    from lightgate.gate.programs.django_helper.relations import Finding
+    from lightgate.gate.programs.django_classifier.relations import Finding
 
 TEXT = re.compile(r"(?i)(?:varchar|character varying)(?:\((\d+)\))?|text|longtext")
 DIGITS = re.compile(r"(?i)(?:numeric|decimal)(?:\((\d+), ?(\d+)\))?")

@@ -8,7 +8,7 @@ from typing import Any, Iterable
 
 from django.db.models import UniqueConstraint  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.relations import column_of
+from lightgate.gate.programs.django_classifier.relations import column_of
 
 # With one of these a constraint allows other rows, or there are servers that do not make it.
 UNSURE = {"condition", "deferrable", "include", "nulls_distinct", "opclasses"}

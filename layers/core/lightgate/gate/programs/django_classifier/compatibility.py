@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 from django.db.migrations import RunPython  # type: ignore[import-untyped]
 
-from lightgate.gate.programs.django_helper.columns import PLAIN, bound, differences
-from lightgate.gate.programs.django_helper.defaults import has_default, is_filled, takes_default
-from lightgate.gate.programs.django_helper.indexes import (
+from lightgate.gate.programs.django_classifier.columns import PLAIN, bound, differences
+from lightgate.gate.programs.django_classifier.defaults import has_default, is_filled, takes_default
+from lightgate.gate.programs.django_classifier.indexes import (
     LONGEST_KEY,
     find_field,
     find_index_hazard,
     key_length,
 )
-from lightgate.gate.programs.django_helper.relations import (
+from lightgate.gate.programs.django_classifier.relations import (
     BREAKS,
     RESTRICTED,
     column_of,
@@ -32,16 +32,21 @@ from lightgate.gate.programs.django_helper.relations import (
     table_name,
     table_of,
 )
-from lightgate.gate.programs.django_helper.uniques import columns_of, is_plain, subjects, uniques
+from lightgate.gate.programs.django_classifier.uniques import (
+    columns_of,
+    is_plain,
+    subjects,
+    uniques,
+)
+from lightgate.gate.programs.django_helper.classes import ORDER
 
 if TYPE_CHECKING:
-    from lightgate.gate.programs.django_helper.relations import Finding
+    from lightgate.gate.programs.django_classifier.relations import Finding
 
 # `compatible`: the release that still serves can go on reading and writing. `restricted`: it works
 # but for the statements that are named. `data`: rows change. `breaking`: its usual reads or writes
 # fail, or rely on what the database promises no more. `unknown` is never taken for safe.
 # Only Django's own operations are known. A subclass may do anything.
-ORDER = ["compatible", RESTRICTED, "data", BREAKS[0], "unknown"]
 DJANGOS = ("django.db.migrations.operations.", "django.contrib.postgres.operations")
 SILENT = (
     "RenameIndex AlterModelOptions AlterModelManagers AlterModelTableComment AlterConstraint "
@@ -76,6 +81,8 @@ class Known:
         self.connection, self.extensions = connection, set(extensions)
         self.tables = {name.lower() for name in tables}
         self.created: set[Any] = set()
+        # The rows and bytes of large tables, as the server estimates them.
+        self.large: dict[str, tuple[int, int]] = {}
         self.uniques: dict[Any, Any] = {}  # of each model, before the plan names it first
 
 
@@ -294,7 +301,3 @@ def is_same(name: str, operation: Any, model: Any, state: Any, known: Known, /) 
     if new:
         return column_of(old, field) == column_of(new, field)
     return not (field.remote_field or bound(old, field).db_parameters(known.connection)["type"])
-
-
-def worst(labels: Any) -> str:
-    return max(labels, key=ORDER.index, default=ORDER[0])
