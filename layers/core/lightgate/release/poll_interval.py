@@ -17,7 +17,7 @@ _SHORTEST = timedelta(seconds=3)
 _GROWTH = 2
 _LONGEST, _LONGEST_IF_URGENT = 4, 2
 # With them the doubtful time has this many steps, and none is longer than this part of a usual one.
-_STEPS, _PART, _MANY = 4, 0.7, 30
+_STEPS, _PART, _MANY = 4, 0.6, 30
 # How much of a time is never taken for certain: the next release may be faster or slower.
 _DOUBT = 10
 # How long before its first check something may have happened, as a part of the time until then.
@@ -70,7 +70,9 @@ def until_next_check(
     # An execution has room for as many checks as `usual` makes, and for a hundred more.
     most = usual * _PART if spread < usual * _MANY else usual
     step = max(shortest, min(spread / _STEPS, most))
-    begin = first - spread / 2
+    # A rough observation is no sign that the next time may be shorter; a varied past is.
+    varied = max(last - min(one.by for one in exact), last / _DOUBT)
+    begin = first - varied / 2
     if elapsed + step < begin:
         return begin - elapsed
     late = elapsed - last - spread
