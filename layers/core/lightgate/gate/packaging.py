@@ -1,5 +1,7 @@
 """How the gate programs get into the containers, and on which ports they listen."""
 
+from __future__ import annotations
+
 import bz2
 import hashlib
 import json
@@ -8,9 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from lightgate.spec.keys import AppSpec
+if TYPE_CHECKING:
+    from lightgate.spec.keys import AppSpec
 
 # On loopback, above Linux's ephemeral ports (32768 to 60999), so that no outgoing connection can
 # occupy it.
