@@ -10,8 +10,9 @@ from typing import Any
 from django.db import connection
 from django.db.migrations import Migration
 
-from lightgate.gate.programs.django_classifier.compatibility import Known, worst
+from lightgate.gate.programs.django_classifier.compatibility import Known
 from lightgate.gate.programs.django_classifier.operations import describe
+from lightgate.gate.programs.django_helper.classes import worst
 
 AGREES, MISS, ALARM, OPEN = "agrees", "miss", "alarm", "open"
 # What each class promises of old code.

@@ -163,7 +163,7 @@ def main(task: Line) -> None:
 
 def plant(label: str) -> None:
     """Put a classifier that always gives this class in the place of the real one."""
-    from lightgate.gate.programs.django_helper import operations
+    from lightgate.gate.programs.django_classifier import operations
 
     if label:
         operations.classify = lambda *_: (label, "", [])

@@ -48,10 +48,13 @@ TELL_PLAN = f"""
 import json, sys
 sys.path.append({str(Path(lightgate.__file__).parents[1])!r})
 from django.core.management import load_command_class
+from lightgate.gate.programs.django_classifier.__main__ import main
 from lightgate.gate.programs.django_helper.command import Command
 from lightgate.gate.programs.django_helper.plan import Plan
 migrate = load_command_class("django.core", "migrate")
-told = Plan.read(Command(migrate, ["manage.py", "migrate"]), None, {{}}).fields()
+config = {{"declared": {{}}, "largeTableRows": 0}}
+command = Command(migrate, ["manage.py", "migrate"])
+told = Plan.read(command, None, lambda *given: main(*given, config)).fields()
 who = {{"lightgate": 1, "release": "r1", "container": "migrate", "event": "plan"}}
 print(json.dumps({{**who, **told}}))
 """

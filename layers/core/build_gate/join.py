@@ -103,7 +103,10 @@ def _read(path: Path, program: str) -> _Module:
                 if any(one.asname or one.name == "*" for one in statement.names):
                     raise _refused(path, statement)
                 folder, _, name = origin.removeprefix(package).partition(".")
-                module.siblings.append(path.parents[1] / folder / f"{name}.py")
+                sibling = path.parents[1] / folder / f"{name}.py"
+                if not sibling.is_file():
+                    raise _refused(path, statement)
+                module.siblings.append(sibling)
             case _:
                 for node in ast.walk(statement):
                     if not _is_safe(node, libraries):

@@ -51,14 +51,20 @@ def test_messages_are_read_where_gates_are_listened_to_and_written_by_none_of_ou
 ) -> None:
     others = {what for what in of_functions()[name] if what[1] != "permit.json"}
 
-    listens = name in ("CheckDeployment", "RecordOutcome")
-    assert others == ({("s3:GetObject", message) for message in MESSAGES} if listens else set())
+    reads = {("s3:GetObject", message) for message in MESSAGES}
+    expected = {
+        "Deploy": {("s3:PutObject", "classifier.json")},
+        "CheckDeployment": reads,
+        "RecordOutcome": reads,
+    }
+    assert others == expected.get(name, set())
 
 
-def test_what_signs_the_urls_writes_messages_and_reads_permits() -> None:
+def test_what_signs_the_urls_writes_messages_and_reads_permits_and_classifiers() -> None:
     [policy] = RESOURCES["MailboxRole"]["Properties"]["Policies"]
 
     assert set(rights(policy["PolicyDocument"]["Statement"])) == {
         ("s3:GetObject", "permit.json"),
+        ("s3:GetObject", "classifier.json"),
         *(("s3:PutObject", message) for message in MESSAGES),
     }
