@@ -65,9 +65,9 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
             with suppress(Exception):  # whatever it is, its class says that it is unknown
                 tables.update(named_tables(operation, app, state))
                 told = f"{kind} {name_of(operation)}".strip()
-                for reason, table, reads in sorted(set(blocks.find(operation, app, state, known))):
+                for what, table, reads in sorted(set(blocks.find(operation, app, state, known))):
                     if table in known.large:
-                        blocking.append([told, reason, reads, table, *known.large[table]])
+                        blocking.append([told, what, reads, table, *known.large[table]])
             try:
                 is_lasting = not is_reversible(operation, app, state)
                 operation.state_forwards(app, state)
