@@ -499,19 +499,21 @@ def _becomes(document: dict[str, Any]) -> str:
     )
     release = "20260102t030405z-0a1b2c3d-9f8e"
     spec = parse_spec(json.dumps(document))
-    request = compile_deployment(spec, source, release, {}, stack="lightgate")
+    channels = dict.fromkeys(spec.asking_gates(), "URLS")
+    request = compile_deployment(spec, source, release, {}, stack="lightgate", mailboxes=channels)
     programs = {program_text("distributor"): "DISTRIBUTOR", program_text("loader"): "LOADER"}
     for container in request["containers"].values():
         command = [programs.get(word, word) for word in container["command"]]
-        command = ["HASH" if re.fullmatch("[0-9a-f]{24}", word) else word for word in command]
+        command = [re.sub("^[0-9a-f]{24}$|(?<=')[0-9a-f]{32}(?=')", "HASH", one) for one in command]
         if "DISTRIBUTOR" in command:
             command[command.index("DISTRIBUTOR") + 2] = "PROGRAMS"
         container["command"] = command
     return _example(
         "Lightsail starts all containers at once and knows no `dependsOn`. So Lightgate creates\n"
-        "the deployment below. DISTRIBUTOR, LOADER and PROGRAMS stand for the gate programs, and\n"
-        "HASH for the hash of one. `migrate` has all of them, packed, and `web` loads its own\n"
-        "from there. The command of `web` comes from the image.",
+        "the deployment below. DISTRIBUTOR, LOADER and PROGRAMS stand for the gate programs,\n"
+        "HASH for the hash of some, and URLS for those of the channel in S3. `migrate` has all\n"
+        "programs but the classifier, packed, and `web` loads its own from there. The command of\n"
+        "`web` comes from the image.",
         request,
     )
 
