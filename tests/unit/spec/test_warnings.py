@@ -942,6 +942,17 @@ def test_a_careful_spec_gets_no_warning(name: str) -> None:
     assert [line for line in lines if not line.startswith("unprotected: ")] == []
 
 
+def test_an_automatic_rollback_to_code_that_may_fail_is_named() -> None:
+    classes = ["compatible", "breaking", "unknown"]
+
+    assert told(migrations={"automaticRollback": classes}) == [
+        "migrations.automaticRollback: with breaking and unknown, Lightgate rolls back "
+        "automatically to code that may fail on the migrated database; write "
+        '["compatible"], and roll back by hand after you have read the message'
+    ]
+    assert told(migrations={"automaticRollback": ["restricted", "data"]}) == []
+
+
 def test_a_warning_is_one_line_whatever_it_quotes() -> None:
     odd = ["python", "manage.py", "migrate", "\n", "--check\x1b[31m"]
     entrypoint = ImageConfig(command=(), entrypoint=("migrate\n",), architecture="amd64")

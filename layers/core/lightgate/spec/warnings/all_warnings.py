@@ -30,6 +30,7 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
         servers.ports_without_the_endpoints(spec),
         servers.out_of_reach(spec, config),
         migrate.that_applies_too_little(spec),
+        migrate.that_may_be_rolled_back_to_failing_code(spec),
     )
     return [
         *_of_the_app(spec),

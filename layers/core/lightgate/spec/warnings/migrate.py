@@ -45,6 +45,19 @@ def that_applies_too_little(spec: AppSpec) -> Iterator[SpecWarning]:
             )
 
 
+def that_may_be_rolled_back_to_failing_code(spec: AppSpec) -> Iterator[SpecWarning]:
+    automatic = spec.migrations.automatic_rollback
+    risky = [one.value for one in automatic if one.may_break_live_version]
+    if risky:
+        rest = ", ".join(f'"{one.value}"' for one in automatic if one.value not in risky)
+        yield SpecWarning(
+            "migrations.automaticRollback",
+            f"with {' and '.join(risky)}, Lightgate rolls back automatically to code that may fail "
+            "on the migrated database",
+            f"write [{rest}], and roll back by hand after you have read the message",
+        )
+
+
 def _applies_nothing(path: str, program: Program) -> Iterator[SpecWarning]:
     if option := next((one for one in _APPLY_NOTHING if program.has(one)), None):
         yield SpecWarning(
