@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import django
@@ -29,7 +30,10 @@ if not settings.configured:
 
 from lightgate.gate.programs.django_classifier.blocking import Blocking
 from lightgate.gate.programs.django_classifier.compatibility import Known
+from lightgate.gate.programs.django_helper import __main__ as helper_module
+from lightgate.gate.programs.django_helper.__main__ import Helper
 from lightgate.gate.programs.django_helper.database import Database as HelperDatabase
+from lightgate.gate.programs.django_helper.plan import Plan
 from lightgate.migrations.plan import read_plan
 from local.cloud.postgres import Database
 from tests.gate.programs import Runner
@@ -349,6 +353,23 @@ def test_an_open_transaction_that_has_locked_a_table_of_the_plan_is_named(
     assert found["query"] == "select pg_backend_pid()"
     assert helper.open_transactions({"crops_harvest"}, 0) == []
     assert helper.open_transactions({"crops_crop"}, 60) == []
+
+
+def test_the_plan_names_the_open_transactions(
+    server: Any, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows("begin; select count(*) from crops_crop")
+    monkeypatch.setattr(helper_module, "OPEN_FOR", 0)
+    told: dict[str, Any] = {}
+    config = {"release": "r", "container": "c", "policy": "warn", "allowDestructive": False}
+    helper = Helper(SimpleNamespace(emit=lambda _, **fields: told.update(fields)), config)  # type: ignore[arg-type]
+    helper.database = HelperDatabase(helper.channel, config, server)
+    plan = Plan()
+    plan.migrations, plan.tables = [], {"crops_crop"}
+
+    helper.report_plan(plan)
+
+    assert [one["tables"] for one in told["transactions"]] == ["crops_crop"]
 
 
 def fill(rows: Rows) -> None:

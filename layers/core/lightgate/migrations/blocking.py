@@ -56,7 +56,7 @@ _RULES: Mapping[str, tuple[str, str]] = {
     ),
     "copy": (
         "while it copies the table",
-        f"Use {_IN_STEPS}; or run the change with an online tool such as gh-ost.",
+        "Run it when few people use the app, or with a tool for online schema changes.",
     ),
     "sql": (
         "for as long as its SQL runs",

@@ -36,11 +36,11 @@ BLOCKING_SQL = re.compile(
 
 
 class Blocking:
-    """Of one migration: in a transaction, each lock is held until the end of all operations."""
+    """Finds what one migration blocks. In a transaction each lock is held until its end."""
 
     def __init__(self, is_atomic: bool) -> None:
         self.is_atomic = is_atomic
-        self.altered: set[str] = set()  # tables that nobody else can read until then
+        self.altered: set[str] = set()  # tables that nobody else can read until that end
 
     def find(
         self, operation: Any, app: str, state: Any, known: Known
@@ -170,8 +170,9 @@ def is_rewritten(before: dict[str, Any], after: dict[str, Any], db: Any) -> bool
     return True
 
 
-def added_index(*_: Any) -> Iterator[tuple[str, str]]:
-    yield "index", ""
+def added_index(_: Any, __: Any, ___: Any, db: Any) -> Iterator[tuple[str, str]]:
+    if db.vendor == "postgresql":  # MySQL and MariaDB let others write meanwhile
+        yield "index", ""
 
 
 def added_constraint(operation: Any, _: Any, __: Any, db: Any) -> Iterator[tuple[str, str]]:
@@ -192,15 +193,10 @@ def added_sets(operation: Any, model: Any, state: Any, db: Any) -> Iterator[tupl
         yield ("unique" if "unique" in operation.option_name else "index"), ""
 
 
-def only_postgresql(find: Any) -> Any:
-    """MySQL and MariaDB let others write while they build an index."""
-    return lambda *given: find(*given) if given[3].vendor == "postgresql" else iter(())
-
-
 BLOCKS: dict[str, Any] = {
     "AddField": added_field,
     "AlterField": altered_field,
-    "AddIndex": only_postgresql(added_index),
+    "AddIndex": added_index,
     "AddConstraint": added_constraint,
     "AlterUniqueTogether": added_sets,
     "AlterIndexTogether": added_sets,

@@ -1,7 +1,7 @@
 """The sizes of tables, as the server estimates them."""
 
 # The tables with at least so many rows, and their bytes, by what the server last counted. A query
-# for their real size would wait for whoever has locked them.
+# for their real size would wait for a session that has locked them.
 SIZES = {
     "postgresql": """SELECT * FROM (SELECT c.relname,
 coalesce(nullif(greatest(c.reltuples, 0), 0), s.n_live_tup)::bigint n,
