@@ -164,6 +164,14 @@ def test_what_a_gate_reports_has_its_class_and_its_line(
     assert found.next_action
 
 
+def test_a_plan_that_blocks_a_large_table_is_refused_with_a_way_around_it() -> None:
+    found = of_gate(cause="refused", detail=Detail.LOCK_RISK, error="in whatever words")
+
+    assert found.kind is Kind.MIGRATION_REFUSED
+    assert "migrations.lockRisk forbids" in found.what
+    assert "the warnings say how" in found.next_action
+
+
 def test_a_gate_whose_permit_was_withdrawn_by_the_policy_was_refused_by_it() -> None:
     failed = evidence(Phase.FAILED, failed=failure(cause="permit", error="the permit is void"))
     permit = pending("r1").voided(VoidCause.POLICY, "in whatever words")

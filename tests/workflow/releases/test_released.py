@@ -8,7 +8,7 @@ from lightgate import runtime
 from lightgate.names import RELEASE_VARIABLE
 from tests.component import images
 from tests.component.lightsail_service import Course
-from tests.workflow.reporting_gates import released
+from tests.workflow.reporting_gates import released, told_plan
 from tests.workflow.world import (
     APP,
     SUCCEEDED,
@@ -99,6 +99,22 @@ def test_an_instance_in_an_unknown_status_is_tried_with_a_warning(world: World) 
     assert ended.status == "SUCCEEDED"
     [warning] = world.message().content["warnings"]
     assert "crops-db has the status hibernating, which Lightgate does not know" in warning
+
+
+def test_a_blocked_table_and_an_open_transaction_are_warnings_of_the_message(world: World) -> None:
+    plan = {
+        **told_plan(),
+        "blocking": [["a.0002", "AddIndex Crop", "index", False, "crops_crop", 10**6, 10**8]],
+        "transactions": [
+            {"pid": 7, "application": "psql", "seconds": 99, "tables": "crops_crop", "query": ""}
+        ],
+    }
+
+    world.release(course=released(plan))
+
+    blocked, opened = world.message().content["warnings"]
+    assert "AddIndex Crop blocks writes of the table crops_crop (about 1,000,000 rows" in blocked
+    assert opened.startswith('Session 7 ("psql") has a transaction open for 99 s')
 
 
 def test_an_instance_that_cannot_be_described_is_tried(world: World) -> None:
