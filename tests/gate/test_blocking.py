@@ -5,7 +5,8 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,7 @@ from local.cloud.postgres import Database
 from tests.gate.programs import Runner
 from tests.gate.projects import Project, Rows
 from tests.gate.projects import postgres as settings_of
+from tests.gate.servers import mariadb
 
 M, F = migrations, models
 ALL, WRITES = "reads and writes", "writes"
@@ -370,6 +372,35 @@ def test_the_plan_names_the_open_transactions(
     helper.report_plan(plan)
 
     assert [one["tables"] for one in told["transactions"]] == ["crops_crop"]
+
+
+def test_mariadb_has_the_size_of_a_table_and_the_open_transactions(
+    runner: Runner, on_mariadb: Project, mariadb_socket: Path
+) -> None:
+    pymysql.version_info = (2, 2, 8, "final", 0)
+    pymysql.install_as_MySQLdb()
+    on_mariadb.gate(runner).event("succeeded")
+    mariadb(mariadb_socket, "grant process on *.* to crops@'127.0.0.1'")
+    try:
+        with connected(on_mariadb.database) as connection, connection.cursor() as cursor:
+            values = ",".join(["('beet')"] * 2000)
+            cursor.execute(f"insert into crops_crop (name) values {values}")  # noqa: S608
+            cursor.execute("analyze table crops_crop")
+            helper = HelperDatabase(None, {"release": "r", "container": "c"}, connection)  # type: ignore[arg-type]
+            with closing(pymysql.connect(**connection.get_connection_params())) as other:
+                other.begin()
+                other.query("select count(*) from crops_crop")
+                [found] = helper.open_transactions({"crops_crop"}, 0)
+                assert found["pid"] == other.thread_id()
+                assert helper.open_transactions({"crops_crop"}, 60) == []
+    finally:
+        mariadb(mariadb_socket, "revoke process on *.* from crops@'127.0.0.1'")
+    name = on_mariadb.migration(
+        "migrations.AlterField('Crop', 'name', models.CharField(max_length=9))"
+    )
+    gate = on_mariadb.gate(runner, django={"largeTableRows": 1000}, release="r2")
+    [[migration, _, why, reads, table, _, _]] = gate.event("plan")["blocking"]
+    assert (migration, why, reads, table) == (name, "copy", False, "crops_crop")
 
 
 def fill(rows: Rows) -> None:
