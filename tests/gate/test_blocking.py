@@ -13,7 +13,6 @@ from typing import Any
 import django
 import pymysql
 import pytest
-from django.conf import settings
 from django.contrib.postgres import operations as postgres
 from django.contrib.postgres.functions import RandomUUID
 from django.db import DatabaseError, connections, migrations, models
@@ -21,14 +20,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models.functions import Now
 from django.db.utils import ConnectionHandler
 
-if not settings.configured:
-    settings.configure(
-        USE_TZ=True,
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "crops"}},
-    )
-    django.setup()
-
+import tests.gate.django_settings  # noqa: F401 - before what needs them
 from lightgate.gate.programs.django_classifier.blocking import Blocking
 from lightgate.gate.programs.django_classifier.compatibility import Known
 from lightgate.gate.programs.django_helper import __main__ as helper_module

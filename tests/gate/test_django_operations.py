@@ -23,14 +23,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, migrations, models
 from django.db.migrations.state import ProjectState
 
-if not settings.configured:
-    settings.configure(
-        USE_TZ=True,
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "crops"}},
-    )
-    django.setup()
-
+import tests.gate.django_settings  # noqa: F401 - before what needs them
 from lightgate.gate.programs.django_classifier.compatibility import Known, classify
 from lightgate.gate.programs.django_classifier.operations import describe
 
