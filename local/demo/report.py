@@ -29,6 +29,11 @@ class Released:
         return str(self.message["status"])
 
     @property
+    def failure_kind(self) -> str | None:
+        failure = self.message["failure"]
+        return None if failure is None else str(failure["kind"])
+
+    @property
     def text(self) -> str:
         return str(self.message["text"])
 
