@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.python_call import helper_words
-from lightgate.gate.packaging import program_text
+from lightgate.gate.packaging import CLASSIFIER, program_hash, program_text
 from local.cloud.postgres import Database
 from tests.gate.programs import Program, Runner, eventually, facts, free_port, resident_kilobytes
 from tests.gate.projects import postgres
@@ -74,10 +74,12 @@ def gate_of_migrate(runner: Runner, image: Image, options: dict[str, Any]) -> Pr
             "lockTimeoutSeconds": 2,
             "requireLock": True,
             "databaseTimeoutSeconds": 30,
+            "classifier": program_hash(CLASSIFIER),
         },
+        "classifier": 1,
     }
     gate = runner.supervisor(
-        [program_text("django_helper"), *words],
+        [program_text("django_helper"), program_text(CLASSIFIER), *words],
         python=str(PACKAGES.python()),
         options=options,
         **config,
