@@ -1,6 +1,5 @@
 """The readable record of an ended release, from the same facts as its message."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -85,7 +84,7 @@ def ended_record(
         saved=report.saved,
         cost=report.cost,
         evidence=evidence,
-        take_back=_take_back(report),
+        take_back=tuple(report.take_back),
         spec_version=release.spec_version if release is not None else None,
     )
 
@@ -176,10 +175,6 @@ def _live(found: LiveVersion | None) -> RecordedLive | None:
     if found is None:
         return None
     return RecordedLive(version=found.version, tag=found.tag, digest=found.digest)
-
-
-def _take_back(report: Report) -> Sequence[str]:
-    return tuple(json.dumps(request) for request in report.take_back)
 
 
 def _migrations(report: Report, plans: Sequence[Plan]) -> Sequence[RecordedMigration]:
