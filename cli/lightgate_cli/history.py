@@ -15,7 +15,7 @@ from lightgate_cli.reading.gather import History, no_such_app, read_history
 from lightgate_cli.reading.timeline import applied
 from lightgate_cli.reading.wording import called, clock, day_and_time
 
-_HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY", "")
+_HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY")
 
 
 @click.command(
@@ -67,21 +67,25 @@ def lines(found: History, now: datetime, *, width: int | None) -> list[Text]:
         (
             day_and_time(one.started_at),
             called(one.tag, one.digest),
-            output.word(one.status),
+            _status(one, found.live),
             applied(one),
             _snapshot(one),
             _took(one, now),
             _started_by(one),
-            "live" if found.live is not None and one.release == found.live else "",
         )
         for one in found.records
     ]
     return output.table(_HEAD, rows, width=width, shrink=(6, 1))
 
 
+def _status(record: ReadableRecord, live: str | None) -> Text:
+    word = output.word(record.status)
+    return Text.assemble(word, " live") if record.release == live else word
+
+
 def _snapshot(record: ReadableRecord) -> str:
     if record.snapshot is None:
-        return "no"
+        return "-" if record.version is None else "no"
     if record.snapshot.id is None:
         return "backup"
     return "yes" if record.snapshot.available_at is not None else "not ready"

@@ -101,8 +101,9 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
     Examples:
-      lightgate validate containers-with-migrations.json
-      lightgate plan containers-with-migrations.json
+      lightgate status
+      lightgate show v3
+      lightgate explain crops-backend v3
       lightgate check manage.py --since origin/main
 
     \b

@@ -5,6 +5,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -15,6 +16,7 @@ from lightgate.codec import encode
 _GAP = "  "
 _LEAST = 8
 _LABEL = 13
+_COMMANDS = ("lightgate ", "aws ", "docker ")
 # Never color alone: the word says the same.
 _STYLES = {
     "SUCCEEDED": "green",
@@ -37,13 +39,12 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(encode(document), indent=2, ensure_ascii=False).encode())
 
 
-def console(*, error: bool = False) -> Console:
+def console(stream: TextIO) -> Console:
     """For colors and progress. A pipe gets neither, and NO_COLOR leaves the colors out."""
-    stream = sys.stderr if error else sys.stdout
     return Console(
         file=stream,
         force_terminal=stream.isatty(),
-        no_color=True if os.environ.get("NO_COLOR") else None,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
         highlight=False,
         soft_wrap=True,
         markup=False,
@@ -53,13 +54,16 @@ def console(*, error: bool = False) -> Console:
 
 def width() -> int | None:
     """The columns of the terminal; None in a pipe, where no line is wrapped or cut."""
-    return console().width if sys.stdout.isatty() else None
+    return console(sys.stdout).width if sys.stdout.isatty() else None
 
 
 def print_lines(lines: Iterable[str | Text]) -> None:
-    out = console()
+    """Bytes, as in `print_json`. A pipe that its reader has closed is the group's matter."""
+    out = console(sys.stdout)
     for line in lines:
-        out.print(line, soft_wrap=True)
+        with out.capture() as captured:
+            out.print(line, soft_wrap=True)
+        click.echo(captured.get().encode(), nl=False)
 
 
 def word(text: str) -> Text:
@@ -91,14 +95,17 @@ def table(
 def labelled(
     label: str, text: str | Text, *, width: int | None, column: int = _LABEL
 ) -> list[Text]:
-    """The text behind its label. With a `width` it is wrapped below itself."""
+    """The text behind its label. With a `width` it is wrapped below itself.
+
+    A command is not wrapped, so that it can be copied.
+    """
     begin = f"{label:<{column}}"
     if isinstance(text, Text) and (width is None or column + text.cell_len <= width):
         return [Text(begin).append_text(text)]
     plain = text.plain if isinstance(text, Text) else text
     if not plain:
         return [Text(label)]
-    if width is None:
+    if width is None or plain.startswith(_COMMANDS):
         return [Text(begin + plain)]
     wrapped = textwrap.wrap(
         plain, max(width - column, 20), break_long_words=False, break_on_hyphens=False

@@ -7,15 +7,22 @@ from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import ReadableRecord
+from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import app_option, connected, json_option
 from lightgate_cli.reading.app_status import ABANDONED, RELEASING
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
-from lightgate_cli.reading.timeline import timeline
+from lightgate_cli.reading.timeline import applied, timeline
 from lightgate_cli.reading.wording import called, clock, moment, seconds, time_of_day
 
 _BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
+_NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
+_KINDS = {
+    ReleaseKind.IMAGE: "",
+    ReleaseKind.ROLLBACK: "Rollback to ",
+    ReleaseKind.COMMAND: "Command with ",
+}
 _FAILED = 1
 _TIMELINE = 23
 
@@ -79,7 +86,7 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Live", [_live(record)])
     add("Health", [_health(record)])
     add("Cost", [_cost(record)])
-    add("Release", [f"{record.release} of {record.app}, started {moment(record.started_at)}"])
+    add("Release", [record.release])
     add("Image", [f"{record.repository}@{record.digest}" if record.digest else ""])
     add("Execution", [record.execution or ""])
     add("Evidence", [facts.evidence_address or ""])
@@ -89,16 +96,13 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
 
 def _verdict(facts: ReleaseFacts) -> Text:
     record = facts.record
-    name = called(record.tag, record.digest)
-    line = Text(f"{name} of {record.app}: ", style="bold").append_text(output.word(record.status))
+    name = f"{_KINDS[record.kind]}{called(record.tag, record.digest)}"
+    line = Text(f"{name} of {record.app}: ").append_text(output.word(record.status))
     if record.status == RELEASING:
         return line.append(f", {_progress(facts)}")
     if record.ended_at is not None and record.status not in _NOTHING_RAN:
         line.append(f" in {seconds(record.ended_at - record.started_at)}")
     return line.append(f" ({record.failure_code})" if record.failure_code else "")
-
-
-_NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 
 
 def _progress(facts: ReleaseFacts) -> str:
@@ -111,13 +115,9 @@ def _progress(facts: ReleaseFacts) -> str:
 
 
 def _database(record: ReadableRecord) -> list[str]:
-    found = [
-        f"{one.status.value:<12} {one.name}  "
-        f"{one.effect.value if one.effect is not None else 'unknown'}  {', '.join(one.operations)}"
-        for one in record.migrations
-    ]
-    if record.unlisted:
-        found.append(f"{record.unlisted} more migrations that no report had room for")
+    found = []
+    if record.migrations:
+        found.append(f"{applied(record)} migrations applied")
     snapshot = record.snapshot
     if snapshot is not None:
         at = snapshot.restores_to
@@ -125,7 +125,7 @@ def _database(record: ReadableRecord) -> list[str]:
         found.append(f"snapshot {snapshot.id or 'of the continuous backup'}{as_of}")
     elif record.no_snapshot:
         found.append(f"no snapshot: {record.no_snapshot}")
-    return [each.rstrip() for each in found]
+    return found
 
 
 def _rollback(record: ReadableRecord) -> list[str]:

@@ -9,11 +9,12 @@ from rich.text import Text
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
-from lightgate_cli.reading.app_status import AppStatus, InProgress, LastRelease, app_status
+from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
-from lightgate_cli.reading.wording import called, clock, moment, roughly, short_digest, time_of_day
+from lightgate_cli.reading.wording import called, clock, moment, roughly, short_digest, short_id
 
 _HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
+_PROGRESS = _HEAD.index("IN PROGRESS")
 _NONE = "-"
 
 
@@ -67,19 +68,35 @@ def status(connection: Connection, app: str | None, as_json: bool) -> None:
 
 
 def lines(statuses: Sequence[AppStatus], now: datetime, *, width: int | None) -> list[Text]:
-    """The table of all apps."""
-    rows = [
+    """The table of all apps.
+
+    On a terminal that is too narrow for it, what is in progress stands below the line of its app.
+    """
+    rows: list[Sequence[str | Text]] = [
         (
             each.app,
             _live_name(each),
             _since(each, now),
-            output.word(each.health),
+            _NONE if each.health is Health.NOTHING_LIVE else output.word(each.health),
             _progress(each),
             _last(each.last, now),
         )
         for each in statuses
     ]
-    return output.table(_HEAD, rows, width=width, shrink=(4, 5, 0, 1))
+    whole = output.table(_HEAD, rows, width=None)
+    if width is None or max(line.cell_len for line in whole) <= width:
+        return whole
+    without = [(*row[:_PROGRESS], *row[_PROGRESS + 1 :]) for row in rows]
+    names = (*_HEAD[:_PROGRESS], *_HEAD[_PROGRESS + 1 :])
+    head, *narrow = output.table(names, without, width=width, shrink=(0, 4, 1))
+    found = [head]
+    for line, row in zip(narrow, rows, strict=True):
+        found.append(line)
+        if row[_PROGRESS]:
+            below = Text(f"  {row[_PROGRESS]}", style="blue")
+            below.truncate(width, overflow="ellipsis")
+            found.append(below)
+    return found
 
 
 def block(found: AppStatus, *, width: int | None) -> list[Text]:
@@ -102,7 +119,7 @@ def block(found: AppStatus, *, width: int | None) -> list[Text]:
     if found.last is not None:
         facts += [
             ("Last", _last_line(found.last)),
-            ("", f"lightgate show {found.last.release}"),
+            ("", f"lightgate show {short_id(found.last.release)}"),
         ]
     facts += [("Unknown", sentence) for sentence in found.unread]
     shown = [Text(f"{found.app}{stage}  {found.url or ''}".rstrip(), style="bold")]
@@ -154,7 +171,7 @@ def _snapshot(found: AppStatus) -> str:
 def _rollback(found: AppStatus) -> str:
     answer = found.rollback
     if answer is None:
-        return "no earlier version to roll back to"
+        return "no earlier version to roll back to" if found.is_rollback_known else "unknown"
     to = f"to {answer.tag or f'version {answer.version}'}"
     if answer.is_safe:
         return f"{to}: safe"
@@ -197,7 +214,9 @@ def _waiting(found: AppStatus) -> str:
         return "nothing"
     name = called(waiting.tag, waiting.digest)
     if waiting.behind is not None:
-        return f"{name} starts after {waiting.behind} ({waiting.release})"
+        ahead = found.in_progress
+        other = called(ahead.tag, ahead.digest) if ahead is not None else waiting.behind
+        return f"{name} starts after {other} ({waiting.release})"
     why = "until pushes are resumed" if found.paused is not None else "about to start"
     return f"{name}, {why} ({waiting.release})"
 
@@ -218,5 +237,5 @@ def _last(last: LastRelease | None, now: datetime) -> Text:
 
 def _last_line(last: LastRelease) -> Text:
     line = Text(f"{called(last.tag, last.digest)} ").append_text(output.word(last.status))
-    line.append(f" at {time_of_day(last.at)} UTC")
+    line.append(f" at {moment(last.at)}")
     return line.append(f": {last.cause}") if last.cause else line

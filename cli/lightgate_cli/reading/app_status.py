@@ -133,7 +133,11 @@ class LastRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStatus:
-    """The answer of `lightgate status`, for one app."""
+    """The answer of `lightgate status`, for one app.
+
+    `rollback` is None if there is no version to roll back to, or if that is unknown:
+    `is_rollback_known` tells them apart.
+    """
 
     app: str
     stage: str | None = None
@@ -146,6 +150,7 @@ class AppStatus:
     latest_migration: str | None = None
     snapshot: LastSnapshot | None = None
     rollback: RollbackAnswer | None = None
+    is_rollback_known: bool = True
     in_progress: InProgress | None = None
     waiting: WaitingRelease | None = None
     paused: PausedBy | None = None
@@ -170,6 +175,7 @@ def app_status(facts: AppFacts) -> AppStatus:
         latest_migration=_latest_migration(facts.history),
         snapshot=_snapshot(facts.history),
         rollback=_rollback(facts, live),
+        is_rollback_known=service is not None and facts.versions is not None,
         in_progress=_in_progress(facts),
         waiting=_waiting(facts),
         paused=paused_by(facts.lock),
@@ -250,23 +256,24 @@ def _active_since(record: ReadableRecord | None) -> datetime | None:
 
 def _health(facts: AppFacts, live: Live | None) -> tuple[Health, str | None]:
     service = facts.service
-    if service is not None:
-        if service.disabled:
-            return Health.DISABLED, f"The container service {service.name} is disabled."
-        if live is None:
-            return Health.NOTHING_LIVE, None
+    if service is None:
+        return Health.UNKNOWN, None
+    if service.disabled:
+        return Health.DISABLED, f"The container service {service.name} is disabled."
+    if live is None:
+        return Health.NOTHING_LIVE, None
     if facts.was_asked:
         problem = facts.answer_problem
         return (Health.HEALTHY, None) if problem is None else (Health.UNHEALTHY, problem)
     for record in facts.history:
         checked = record.health
-        if checked is None or live is None or checked.version != live.version:
+        if checked is None or checked.version != live.version:
             continue
         if checked.status == WatchStatus.GOOD:
             return Health.HEALTHY, None
         if checked.status == WatchStatus.FAILED:
             return Health.UNHEALTHY, checked.problem
-    return (Health.UNKNOWN if live is None else Health.UNCHECKED), None
+    return Health.UNCHECKED, None
 
 
 def _latest_migration(history: Sequence[ReadableRecord]) -> str | None:

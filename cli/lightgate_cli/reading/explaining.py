@@ -13,7 +13,7 @@ from lightgate.records.release_record import ReadableRecord, StageName
 from lightgate.release.lock import Lock
 from lightgate.spec.keys import AppSpec, matches
 from lightgate_cli.reading.app_status import ABANDONED, PausedBy, has_digest
-from lightgate_cli.reading.wording import called, moment, roughly
+from lightgate_cli.reading.wording import called, moment, roughly, short_id
 
 # So long the event of a push may take before Reconcile counts it as missed.
 EVENT_DELAY = timedelta(minutes=5)
@@ -156,7 +156,7 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
         return answer(
             Answer.IN_PROGRESS,
             f"The release of {name} is in progress since {moment(record.started_at)}.",
-            next_steps=[f"lightgate show {record.release}"],
+            next_steps=[f"lightgate show {short_id(record.release)}"],
             since=record.started_at,
         )
     if lock.waiting is not None and lock.waiting.release == record.release:
@@ -171,7 +171,7 @@ def _waiting(name: str, facts: PushFacts, answer: Callable[..., Explanation]) ->
         return answer(
             Answer.WAITING,
             f"{name} waits behind the release of {other}, which is in progress.",
-            next_steps=[f"lightgate show {holder.release}"],
+            next_steps=[f"lightgate show {short_id(holder.release)}"],
             by=holder.release,
         )
     if facts.pause is not None:
@@ -189,7 +189,7 @@ def _waiting(name: str, facts: PushFacts, answer: Callable[..., Explanation]) ->
 def _ended(
     record: ReadableRecord, name: str, facts: PushFacts, answer: Callable[..., Explanation]
 ) -> Explanation:
-    show = f"lightgate show {record.release}"
+    show = f"lightgate show {short_id(record.release)}"
     steps = [*record.next_steps, show]
     match record.status:
         case EndStatus.SUPERSEDED | EndStatus.QUEUED:

@@ -108,13 +108,16 @@ def _migrations(record: ReadableRecord, begin: datetime, end: datetime | None) -
 
 
 def applied(record: ReadableRecord) -> str:
-    """How many of the planned migrations were applied, such as `1 of 2 applied`."""
-    if record.kind is ReleaseKind.COMMAND:
-        return "command"
+    """How many of the planned migrations were applied, such as `1 of 2`.
+
+    Only a release that made a deployment can know that there are none.
+    """
+    if record.kind is ReleaseKind.COMMAND or (record.version is None and not record.migrations):
+        return "-"
     total = len(record.migrations) + record.unlisted
     if any(one.status is MigrationStatus.UNKNOWN for one in record.migrations):
         return f"unknown of {total}"
     done = sum(one.status is MigrationStatus.APPLIED for one in record.migrations)
     if not total:
         return "none"
-    return f"{done} applied" if done == total else f"{done} of {total} applied"
+    return str(done) if done == total else f"{done} of {total}"

@@ -15,6 +15,11 @@ def short_digest(digest: str | None) -> str:
     return (digest or "").removeprefix("sha256:")[:_SHORT_DIGEST]
 
 
+def short_id(release: str) -> str:
+    """The beginning of a release id that names one release; a rollback needs its whole id."""
+    return release if release.endswith("-back") else release.partition("-")[0]
+
+
 def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -48,7 +53,3 @@ def seconds(length: timedelta) -> str:
     whole = max(0, round(length.total_seconds()))
     minutes, rest = divmod(whole, 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
