@@ -16,7 +16,7 @@ from lightgate_cli.reading.app_status import ABANDONED, PausedBy, has_digest
 from lightgate_cli.reading.wording import called, moment, roughly, short_id
 
 # So long the event of a push may take before Reconcile counts it as missed.
-EVENT_DELAY = timedelta(minutes=5)
+_EVENT_DELAY = timedelta(minutes=5)
 
 
 class Answer(enum.StrEnum):
@@ -332,7 +332,7 @@ def _without_a_release(facts: PushFacts) -> Explanation:
             Answer.NO_IMAGE, f"{name} is not an image but {facts.artifact}, so it is ignored."
         )
     age = facts.now - image.pushed_at
-    if age < EVENT_DELAY:
+    if age < _EVENT_DELAY:
         return answer(
             Answer.EVENT_EXPECTED,
             f"{name} was pushed {roughly(age)} ago, and the event of the push has not arrived yet.",

@@ -58,7 +58,7 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
         bucket = connection.output("EvidenceBucketName")
         address = f"s3://{bucket}/{record.evidence}"
         try:
-            evidence = read_evidence(record, connection)
+            evidence = _read_evidence(record, connection)
         except UnreachableError as error:
             unread.append(f"The evidence {address} could not be read: {error}.")
     return ReleaseFacts(
@@ -72,7 +72,7 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
 
 
 @reaching("S3")
-def read_evidence(record: ReadableRecord, connection: Connection) -> Evidence:
+def _read_evidence(record: ReadableRecord, connection: Connection) -> Evidence:
     """Raises UnreachableError if it could not be read, or is no longer kept."""
     bucket = connection.output("EvidenceBucketName")
     body = connection.client("s3").get_object(Bucket=bucket, Key=record.evidence)["Body"].read()
@@ -118,7 +118,7 @@ def read_logs(text: str, app: str | None, connection: Connection) -> ReleaseLogs
     record = find_release(text, app, connection)
     if record.evidence is not None:
         try:
-            found = read_evidence(record, connection)
+            found = _read_evidence(record, connection)
         except UnreachableError:
             # The file is no longer kept, or not readable. Lightsail may still have the log.
             pass
