@@ -210,9 +210,7 @@ def test_a_release_by_hand_waits_behind_a_running_one_of_a_paused_app() -> None:
     ],
     ids=["the image that waits", "an older push", "the live image"],
 )
-def test_pushes_are_compared_with_the_one_that_waits(
-    late: LockRequest, status: LockStatus
-) -> None:
+def test_pushes_are_compared_with_the_one_that_waits(late: LockRequest, status: LockStatus) -> None:
     lock, [_, answer] = asked(paused(Lock()), lock_request("1", "B"), late)
 
     assert answer.status is status
