@@ -109,7 +109,7 @@ def test_a_rollback_by_hand_runs_while_a_push_waits(paused: World) -> None:
     paused.release(digest=paused.digest)
     paused.messages()
 
-    paused.release(rollbackTo=version)
+    paused.release(rollbackTo=version, allowDestructive=True)
 
     message = paused.message()
     assert message.content["status"] == "SUCCEEDED"

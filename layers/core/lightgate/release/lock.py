@@ -82,7 +82,7 @@ class Waiting:
 
     @property
     def pushed(self) -> bool:
-        """Whether a push started the release, and not a person."""
+        """Whether a push started the release."""
         return self.request.get("pushedTag") is not None
 
 
