@@ -53,7 +53,7 @@ benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, 
 	@python -m benchmarks.functions $(OPTIONS)
 	@python -m benchmarks.gate
 
-plan: $(READY) ## Print the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
+plan: $(READY) ## Show the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
 	@python -m lightgate_cli plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
 
 validate: $(READY) ## List every problem of a spec: SPEC=file

@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 import boto3
+from boto3.dynamodb.types import TypeDeserializer
 from botocore import exceptions
 from botocore.config import Config
 
@@ -24,10 +26,19 @@ from lightgate.aws.ecr import Registry
 from lightgate.aws.lightsail import Lightsail
 from lightgate.aws.ssm import AppParameters
 from lightgate.aws.stepfunctions import Executions
+from lightgate.codec import decode
 from lightgate.errors import readable
+from lightgate.records.release_record import ReadableRecord
 from lightgate_cli.errors import CommandError, Problem
 
+AWS_ERRORS = (
+    exceptions.ClientError,
+    exceptions.BotoCoreError,
+    exceptions.HTTPClientError,
+)
 DEFAULT_STACK = "lightgate"
+# Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
+_MOST_PAGES = 8
 _DENIED = (
     "AccessDenied",
     "AccessDeniedException",
@@ -116,15 +127,47 @@ class Connection:
             )
         return value
 
-    @cached_property
+    @property
     def outputs(self) -> Mapping[str, str]:
         """What the stack says of itself.
 
         Raises:
             CommandError: there is no such stack here, or it is not deployed yet.
         """
-        with self._making:
-            return self._read_outputs()
+        return _pairs(self._stack.get("Outputs", ()), "Output")
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The parameters with which the stack was deployed."""
+        return _pairs(self._stack.get("Parameters", ()), "Parameter")
+
+    @property
+    def stack_id(self) -> str:
+        return str(self._stack["StackId"])
+
+    @cached_property
+    def _stack(self) -> Mapping[str, Any]:
+        """Raises CommandError: there is no such stack here, or it is not deployed yet."""
+        try:
+            answer = self.client("cloudformation").describe_stacks(StackName=self.stack)
+        except exceptions.ClientError as error:
+            # AWS has no code of its own for a stack that does not exist.
+            if error_code(error) != "ValidationError":
+                raise
+            raise CommandError(
+                Problem.NO_STACK,
+                f"There is no stack {self.stack} in {self.region}.",
+                hint="Give its name with --stack and its region with --region, or deploy it.",
+            ) from error
+        found: Mapping[str, Any] = answer["Stacks"][0]
+        if not found.get("Outputs"):
+            raise CommandError(
+                Problem.NO_STACK,
+                f"The stack {self.stack} in {self.region} has no outputs: it is "
+                f"{found['StackStatus']}.",
+                hint="Wait until it is deployed, or deploy it again.",
+            )
+        return found
 
     @cached_property
     def account(self) -> str:
@@ -154,6 +197,51 @@ class Connection:
     @cached_property
     def releases(self) -> Releases:
         return Releases(self.table)
+
+    def history(self, app: str) -> Iterator[ReadableRecord]:
+        """The readable records of the app's releases, the newest first."""
+        # Until the table has its own reader.
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self.table.name,
+                ConsistentRead=True,
+                ScanIndexForward=False,
+                KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
+                ExpressionAttributeNames={"#item": "item"},
+                ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": "release#"}},
+            )
+        )
+        for page in pages:
+            for item in page["Items"]:
+                if "schemaVersion" in item:
+                    values = {name: TypeDeserializer().deserialize(v) for name, v in item.items()}
+                    plain = json.loads(json.dumps(values, default=float))
+                    yield decode(ReadableRecord, plain, ignore_unknown=True)
+
+    def all_app_names(self) -> Sequence[str]:
+        """The apps that have a spec, or had a release."""
+        names = {text.app for text in self.apps.all()}
+        return sorted(names | self.apps_with_a_lock())
+
+    def apps_with_a_lock(self) -> Set[str]:
+        """The apps that had a release, also if their specs are deleted.
+
+        It reads a bounded part of the table, so of very many releases it may miss some.
+        """
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=self.table.name,
+                FilterExpression="#item = :lock",
+                ProjectionExpression="app",
+                ExpressionAttributeNames={"#item": "item"},
+                ExpressionAttributeValues={":lock": {"S": "lock"}},
+            )
+        )
+        return {item["app"]["S"] for page in islice(pages, _MOST_PAGES) for item in page["Items"]}
 
     @cached_property
     def timings(self) -> ReleaseTimings:
@@ -194,28 +282,9 @@ class Connection:
         endpoint = self._local.endpoint if self._local is not None else None
         return connect(service, endpoint_url=endpoint, config=config)
 
-    def _read_outputs(self) -> Mapping[str, str]:
-        try:
-            answer = self.client("cloudformation").describe_stacks(StackName=self.stack)
-        except exceptions.ClientError as error:
-            # The only code of a stack that does not exist; the name is checked before.
-            if error_code(error) != "ValidationError":
-                raise
-            raise CommandError(
-                Problem.NO_STACK,
-                f"There is no stack {self.stack} in {self.region}.",
-                hint="Give its name with --stack and its region with --region, or deploy it.",
-            ) from error
-        found = answer["Stacks"][0]
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-        if not outputs:
-            raise CommandError(
-                Problem.NO_STACK,
-                f"The stack {self.stack} in {self.region} has no outputs: it is "
-                f"{found['StackStatus']}.",
-                hint="Wait until it is deployed, or deploy it again.",
-            )
-        return outputs
+
+def _pairs(listed: Iterable[Mapping[str, str]], kind: str) -> Mapping[str, str]:
+    return {each[f"{kind}Key"]: each[f"{kind}Value"] for each in listed}
 
 
 @contextmanager
@@ -223,7 +292,7 @@ def reaching_aws(target: Target) -> Iterator[None]:
     """Raise CommandError with one clear sentence for whatever keeps us from an answer of AWS."""
     try:
         yield
-    except (exceptions.ClientError, exceptions.BotoCoreError, exceptions.HTTPClientError) as error:
+    except AWS_ERRORS as error:
         raise _problem_of(error, target.profile) from error
 
 

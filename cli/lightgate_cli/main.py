@@ -20,6 +20,13 @@ _INTERRUPTED = 130
 # In the order of the help. A command is imported when it is called: most need boto3, which takes
 # longer to import than `validate` takes as a whole.
 _COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "What is live, and what happened": {
+        "status": "lightgate_cli.status:status",
+        "history": "lightgate_cli.history:history",
+        "show": "lightgate_cli.show:show",
+        "explain": "lightgate_cli.explain:explain",
+        "logs": "lightgate_cli.logs:logs",
+    },
     "Before a release": {
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
@@ -94,8 +101,9 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
     Examples:
-      lightgate validate containers-with-migrations.json
-      lightgate plan containers-with-migrations.json
+      lightgate status
+      lightgate show v3
+      lightgate explain crops-backend v3
       lightgate check manage.py --since origin/main
 
     \b

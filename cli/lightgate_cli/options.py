@@ -16,12 +16,9 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: the same facts for a program."
 )
 
-EXIT_CODES = """\b
-    Exit codes:
-      0  {fine}
-      1  {failed}
-      2  the call is wrong, or AWS cannot be reached
-    """
+app_option = click.option(
+    "--app", metavar="NAME", help="The app of the release. [default: any app that has it]"
+)
 
 
 def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
