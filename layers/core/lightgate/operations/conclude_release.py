@@ -24,7 +24,7 @@ from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.notifications.formats import sns_message, subject
-from lightgate.notifications.report import LiveVersion, report_of
+from lightgate.notifications.report import LiveVersion, PausedPushes, report_of
 from lightgate.operations.app_stage import stage_of
 from lightgate.operations.caught_error import words_of
 from lightgate.operations.check_subscribers import check_subscribers
@@ -191,6 +191,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
+        report = replace(report, paused=_paused(app, runtime))
         # First, because a message that is too long loses the last warnings.
         report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
     outcome = RecordedOutcome(
@@ -219,6 +220,13 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         digest=None if is_command else digest,
         owes_message=not conclusion.outcome.is_quiet,
     )
+
+
+def _paused(app: str, runtime: Runtime) -> PausedPushes | None:
+    """Whether the app is paused; None also if that cannot be read."""
+    with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+        return PausedPushes.of(runtime.locks.read(app))
+    return None
 
 
 def _service_of(app: str, outcome: Outcome, runtime: Runtime) -> Service | None:
