@@ -37,10 +37,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFacts:
-    """`progress` is None unless it runs. `unread` says what could not be read."""
+    """The answer of `lightgate show`.
+
+    `progress` is None unless it runs. `unread` says what could not be read.
+    """
 
     record: ReadableRecord
     now: datetime
+    schema_version: int = 1
     progress: Progress | None = None
     evidence: Evidence | None = None
     evidence_address: str | None = None
@@ -100,12 +104,16 @@ class LogSource(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseLogs:
-    """The end of the log of each container, masked. `unread` says what could not be read."""
+    """The answer of `lightgate logs`: the end of the log of each container, masked.
+
+    `unread` says what could not be read.
+    """
 
     app: str
     release: str
     source: LogSource
     containers: Mapping[str, Sequence[str]]
+    schema_version: int = 1
     unread: Sequence[str] = ()
 
 
