@@ -338,8 +338,8 @@ def _conclude(
     )
 
 
-# These belong to the push, or to the place of the request among others.
-_OF_A_PUSH = ("pushedTag", "requestedAt", "reason")
+# These belong to the push, to the person, or to the place of the request among others.
+_OF_A_PUSH = ("pushedTag", "requestedAt", "reason", "startedBy", "foundByReconcile")
 
 
 def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
