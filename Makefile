@@ -53,14 +53,15 @@ benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, 
 	@python -m benchmarks.functions $(OPTIONS)
 	@python -m benchmarks.gate
 
-plan: $(READY) ## Print the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
+plan: $(READY) ## Show the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
 	@python -m lightgate_cli plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))
 
 validate: $(READY) ## List every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Generate docs/spec.md and docs/spec.schema.json from the keys of the spec
+docs: $(READY) ## Generate docs/spec.md, docs/spec.schema.json and docs/command-line.schema.json
 	@python -m local.tools.spec_reference
+	@python -m local.tools.command_schema
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
@@ -70,6 +71,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	sam validate --lint
 	lint-imports
 	python -m local.tools.spec_reference --check
+	python -m local.tools.command_schema --check
 
 format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .

@@ -1,22 +1,68 @@
 """The entry point, and what all commands do about an error."""
 
+import importlib
 import os
 import sys
+from collections.abc import Mapping
 
 import click
 
-from lightgate.errors import RefusedError
+from lightgate.errors import RefusedError, UnreachableError
 from lightgate_cli import terminal
-from lightgate_cli.check.command import check
 from lightgate_cli.check.errors import CannotCheckError
-from lightgate_cli.plan import plan
-from lightgate_cli.validate import validate
+from lightgate_cli.errors import CommandError
 
 _REFUSED = 1
 _UNREADABLE = 2
+_INTERRUPTED = 130
+
+
+# In the order of the help. A command is imported when it is called: most need boto3, which takes
+# longer to import than `validate` takes as a whole.
+_COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "What is live, and what happened": {
+        "status": "lightgate_cli.status:status",
+        "history": "lightgate_cli.history:history",
+        "show": "lightgate_cli.show:show",
+        "explain": "lightgate_cli.explain:explain",
+        "logs": "lightgate_cli.logs:logs",
+    },
+    "Before a release": {
+        "validate": "lightgate_cli.validate:validate",
+        "plan": "lightgate_cli.plan:plan",
+        "check": "lightgate_cli.check.command:check",
+    },
+}
 
 
 class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for section in _COMMANDS.values() for name in section]
+
+    def get_command(
+        self,
+        context: click.Context,  # noqa: ARG002
+        name: str,
+    ) -> click.Command | None:
+        places = {name: place for section in _COMMANDS.values() for name, place in section.items()}
+        if name not in places:
+            return None
+        module, _, attribute = places[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = formatter.width - 6 - max(map(len, self.list_commands(context)))
+        for title, section in _COMMANDS.items():
+            commands = {name: self.get_command(context, name) for name in section}
+            rows = [
+                (name, command.get_short_help_str(width))
+                for name, command in commands.items()
+                if command is not None
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
     def invoke(self, context: click.Context) -> object:
         """Run the command. A mistake of the user ends in messages, and never in a traceback."""
         try:
@@ -24,6 +70,14 @@ class _Commands(click.Group):
         except RefusedError as error:
             terminal.problems(error.reasons)
             context.exit(_REFUSED)
+        except CommandError as error:
+            terminal.error(str(error))
+            if error.hint:
+                click.echo(error.hint, err=True)
+            context.exit(error.problem.exit_code)
+        except UnreachableError as error:
+            terminal.error(str(error))
+            context.exit(_UNREADABLE)
         except CannotCheckError as error:
             if error.printed:
                 click.echo(error.printed, err=True)
@@ -36,32 +90,34 @@ class _Commands(click.Group):
         except OSError as error:
             terminal.error(f"{error.filename or 'standard input'}: {error.strerror}")
             context.exit(_UNREADABLE)
+        except KeyboardInterrupt:
+            context.exit(_INTERRUPTED)
         return None
 
 
 @click.group(
     cls=_Commands,
-    commands=[validate, plan, check],
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
     Examples:
-      lightgate validate containers-with-migrations.json
-      lightgate plan containers-with-migrations.json | jq .containers.web
+      lightgate status
+      lightgate show v3
+      lightgate explain crops-backend v3
       lightgate check manage.py --since origin/main
 
     \b
     Exit codes:
-      0  the spec is valid, or the migrations are allowed
-      1  the spec, the image or a migration is refused
-      2  the call is wrong, or a file or a project cannot be read
+      0  the answer is good: the spec is valid, the migrations are allowed
+      1  the answer is bad: a refusal, a failure, or there is no such thing
+      2  the call is wrong, a file cannot be read, or AWS cannot be reached
     """,
 )
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Check the spec of an app, and its migrations, before you release it.
+    """Release Django apps on AWS Lightsail, and see what is live.
 
-    No command talks to AWS. Results go to standard output, and messages to standard error.
+    Results go to standard output, and messages to standard error.
     """
     # https://no-color.org: in color on a terminal only, and never where the user wants none.
     context.color = False if os.environ.get("NO_COLOR") else None

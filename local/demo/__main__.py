@@ -21,7 +21,8 @@ from rich.console import Console
 
 from lightgate.spec.database_kinds import BackupMode
 from local.cloud import account, executions, registry
-from local.cloud.cloud import PROJECT, LocalCloud, Stack
+from local.cloud.announcement import announced
+from local.cloud.cloud import PROJECT, STACK, LocalCloud, Stack
 from local.cloud.errors import LocalCloudError
 from local.cloud.registry import Image
 from local.cloud.sns_inbox import Inbox
@@ -59,8 +60,12 @@ def main() -> int:
 
 def demonstrate(screen: Screen, *, keep: bool) -> int:
     screen.title("A cloud on this machine")
-    with LocalCloud(snapshot_seconds=_SNAPSHOT.total_seconds(), on_progress=screen.line) as cloud:
+    with contextlib.ExitStack() as running:
+        cloud = running.enter_context(
+            LocalCloud(snapshot_seconds=_SNAPSHOT.total_seconds(), on_progress=screen.line)
+        )
         stack = cloud.deploy()
+        running.enter_context(announced(cloud.endpoint, STACK))
         url = crops.furnish(cloud.client, cloud.database)
         inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
         screen.line("deployed the stack; the account is ready for the first release")
@@ -108,6 +113,7 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
         if keep:
             screen.line(f"the app is running at {url} until you press Ctrl-C")
+            screen.line("in another terminal: lightgate status --local")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     return 0 if claims.all_hold else 1

@@ -46,9 +46,10 @@ lightgate validate containers-with-migrations.json
 lightgate plan containers-with-migrations.json --image-config image.json
 ```
 
-`pip install .` in a checkout installs the command, which talks to nobody. `make validate SPEC=file`
-runs it without an installation. `validate` names the problems of the spec, each with its place.
-`plan` prints the exact deployment that Lightgate would create. Both warn of what is valid and
+`pipx install .` in a checkout installs [the command](command-line.md), and these two call no AWS
+service. `make validate SPEC=file` runs it without an installation. `validate` names the problems of
+the spec, each with its place. `plan` shows the deployment that Lightgate would create, and with
+`--full` the exact request. Both warn of what is valid and
 [does not work](#what-is-valid-and-does-not-work). `image.json` is the output of
 `docker image inspect IMAGE`. With it both check what the image itself runs. `plan` needs it if a
 container gives no `command`. For an editor that

@@ -31,7 +31,7 @@ NO_SNAPSHOT = "warning: database: is missing, so no snapshot is taken before a r
 def test_the_plan_of_every_example_is_a_request_that_lightsail_accepts(
     lightgate: Callable[..., Said], written: Callable[..., Path], name: str
 ) -> None:
-    said = lightgate("plan", written(EXAMPLES[name]))
+    said = lightgate("plan", written(EXAMPLES[name]), "--json")
 
     assert said.code == 0
     request = json.loads(said.output)
@@ -50,7 +50,7 @@ def test_the_plan_of_every_example_is_a_request_that_lightsail_accepts(
 def test_the_plan_leaves_secrets_as_references(
     lightgate: Callable[..., Said], written: Callable[..., Path]
 ) -> None:
-    request = json.loads(lightgate("plan", written(EXAMPLES["full"])).output)
+    request = json.loads(lightgate("plan", written(EXAMPLES["full"]), "--json").output)
 
     environment = request["containers"]["web"]["environment"]
     assert environment["DATABASE_URL"] == "secretsmanager:crops/db:url"
@@ -60,7 +60,7 @@ def test_the_plan_leaves_secrets_as_references(
 def test_the_plan_has_a_placeholder_for_the_stack(
     lightgate: Callable[..., Said], written: Callable[..., Path]
 ) -> None:
-    request = json.loads(lightgate("plan", written(EXAMPLES["full"])).output)
+    request = json.loads(lightgate("plan", written(EXAMPLES["full"]), "--json").output)
 
     stacks = {c["environment"]["LIGHTGATE_STACK"] for c in request["containers"].values()}
     assert stacks == {"STACK"}
@@ -77,7 +77,8 @@ def test_the_plan_shows_the_command_of_the_image(
     uri = "123456789012.dkr.ecr.us-east-2.amazonaws.com/crops-backend:v7"
 
     said = lightgate(
-        "plan", written(GUIDE), "--image", uri, "--image-config", written(image, "image.json")
+        *("plan", written(GUIDE), "--image", uri, "--json"),
+        *("--image-config", written(image, "image.json")),
     )
 
     containers = json.loads(said.output)["containers"]
@@ -118,7 +119,7 @@ def test_the_stage_of_a_container_without_a_command_needs_no_image(
     image = f"nginx@sha256:{'7' * 64}"
     document["containers"]["proxy"] = {"image": image}
 
-    said = lightgate("plan", written(document))
+    said = lightgate("plan", written(document), "--json")
 
     assert said.errors == [
         f"note: containers.proxy.image: proxy runs {image}, whatever image is pushed."
@@ -210,7 +211,10 @@ def test_the_spec_may_come_from_standard_input(lightgate: Callable[..., Said]) -
     text = json.dumps(EXAMPLES["full"]).encode()
 
     assert lightgate("validate", "-", stdin=text) == (0, "", ["ok: standard input is valid"])
-    assert json.loads(lightgate("plan", "-", stdin=text).output)["serviceName"] == "crops-backend"
+    assert (
+        json.loads(lightgate("plan", "-", "--json", stdin=text).output)["serviceName"]
+        == "crops-backend"
+    )
     assert lightgate("validate", "-", stdin=b"").code == 1
 
 
@@ -272,6 +276,13 @@ def test_a_file_that_breaks_while_it_is_read_is_one_line(
         ["validate"],
         ["plan"],
         ["check"],
+        ["status", "a", "b"],
+        ["status", "--local", "--region", "us-east-1"],
+        ["history"],
+        ["history", "crops", "--most", "0"],
+        ["show"],
+        ["explain", "crops"],
+        ["logs"],
         ["check", __file__, "--json", "--github"],
         ["check", __file__, "--allow", "additive"],
         ["deploy", "x.json"],
@@ -289,22 +300,27 @@ def test_a_wrong_call_gets_the_usage(lightgate: Callable[..., Said], arguments: 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "file"),
+    ("arguments", "example"),
     [
-        (["--help"], "containers-with-migrations.json"),
+        (["--help"], "lightgate explain crops-backend v3"),
         (["validate", "-h"], "containers-with-migrations.json"),
         (["plan", "-h"], "containers-with-migrations.json"),
         (["check", "-h"], "lightgate check manage.py"),
+        (["status", "-h"], "lightgate status crops-backend"),
+        (["history", "-h"], "lightgate history crops-backend --most 200"),
+        (["show", "-h"], "lightgate show 20261129t091001z"),
+        (["explain", "-h"], "lightgate explain crops-backend v3"),
+        (["logs", "-h"], "lightgate logs v3"),
     ],
-    ids=["all", "validate", "plan", "check"],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_the_help_names_a_file_and_all_exit_codes(
-    lightgate: Callable[..., Said], arguments: list[str], file: str
+def test_the_help_has_an_example_and_all_exit_codes(
+    lightgate: Callable[..., Said], arguments: list[str], example: str
 ) -> None:
     said = lightgate(*arguments)
 
     assert (said.code, said.errors) == (0, [])
-    assert file in said.output
+    assert example in said.output
     assert re.findall(r"^    (\d)  \w", said.output, re.MULTILINE) == ["0", "1", "2"]
 
 
@@ -349,6 +365,7 @@ def test_the_plan_is_json_in_utf_8_whatever_the_terminal_speaks(
     ran = run(
         "plan",
         str(written(document)),
+        "--json",
         environment={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
         stdout=subprocess.PIPE,
     )

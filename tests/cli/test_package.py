@@ -52,7 +52,7 @@ def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
 
 def test_the_installed_command_has_all_that_it_needs(wheel: Path) -> None:
     assert run(wheel, ["validate", str(SPEC)]) == f"ok: {SPEC} is valid\n"
-    assert '"serviceName": "crops-backend"' in run(wheel, ["plan", str(SPEC)])
+    assert '"serviceName": "crops-backend"' in run(wheel, ["plan", str(SPEC), "--json"])
 
 
 def test_the_installed_command_judges_migrations(wheel: Path, tmp_path: Path) -> None:

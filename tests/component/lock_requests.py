@@ -20,16 +20,19 @@ def release_of(name: str) -> str:
     return f"{START:%Y%m%dt%H%M%Sz}-of-{name}"
 
 
-def lock_request(name: str, digest: str = "A", at: float = 0, **changes: Any) -> LockRequest:
+def lock_request(
+    name: str, digest: str = "A", at: float = 0, *, pushed: bool = True, **changes: Any
+) -> LockRequest:
     """The claim of the execution `name`, `at` seconds after the beginning."""
+    tag = {"pushedTag": "latest"} if pushed else {}
     usual = LockRequest(
         execution=arn(name),
         next_name=f"next-of-{name}",
         release=release_of(name),
         digest=digest,
         at=START + timedelta(seconds=at),
-        request={"app": APP, "digest": digest},
-        pushed=True,
+        request={"app": APP, "digest": digest, **tag},
+        pushed=pushed,
         can_be_superseded=True,
         tag_moved_to=None,
         live_fingerprint=None,

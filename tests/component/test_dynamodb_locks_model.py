@@ -1,7 +1,8 @@
 """Any number of releases of one app, in any order, cut off anywhere: over the real table.
 
 What a release is here: an execution that asks for its turn, creates its deployment, and
-hands over; or that dies on the way, and somebody cleans up after it.
+hands over; or that dies on the way, and somebody cleans up after it. At any moment somebody pauses
+or resumes the app.
 """
 
 import contextlib
@@ -24,12 +25,14 @@ from hypothesis.stateful import (
 
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.dynamodb_releases import Releases
+from lightgate.errors import RefusedError
 from lightgate.release.lock import (
     HeldLock,
     Lock,
     LockAnswer,
     LockRequest,
     LockStatus,
+    Pause,
     abandon_lock,
     acquire_lock,
     begin_creating,
@@ -38,14 +41,16 @@ from lightgate.release.lock import (
     objection,
     release_lock,
 )
+from lightgate.release.pause import pause_app, resume_app
 from tests.component import table
 from tests.component.cloud import Cloud
-from tests.component.lock_requests import lock_request
+from tests.component.lock_requests import START, lock_request
 from tests.support.builders import IMAGE, admission
 
 ADMITTED = admission(IMAGE)
 
 WRITE = "dynamodb.TransactWriteItems"
+PAUSE = Pause(by="ada", reason="maintenance", at=START)
 _APPS = itertools.count()
 
 
@@ -98,7 +103,7 @@ class OneApp(RuleBasedStateMachine):
         at=st.integers(0, 6),
         pushed=st.booleans(),
         loses_answer=st.booleans(),
-        meanwhile=st.sampled_from(["nothing", "push", "hand over", "die"]),
+        meanwhile=st.sampled_from(["nothing", "push", "hand over", "die", "pause", "resume"]),
     )
     def push(self, digest: str, at: int, pushed: bool, loses_answer: bool, meanwhile: str) -> None:
         asked = self._wish(digest, at, pushed=pushed)
@@ -107,6 +112,8 @@ class OneApp(RuleBasedStateMachine):
             "push": lambda: self._ask(self._wish("ABC"[at % 3], at, pushed=True)),
             "hand over": self._hand_over_somebody,
             "die": self._clean_up_somebody,
+            "pause": self._pause,
+            "resume": self._resume,
         }
         self._ask(asked, loses_answer=loses_answer, meanwhile=events[meanwhile])
 
@@ -130,6 +137,14 @@ class OneApp(RuleBasedStateMachine):
         execution = data.draw(st.sampled_from(self._running()))
         execution.is_over = execution.is_dead = True
         self.seen.refused.append(execution.lock_request.digest)
+
+    @rule()
+    def pause(self) -> None:
+        self._pause()
+
+    @rule()
+    def resume(self) -> None:
+        self._resume()
 
     @rule()
     def clean_up(self) -> None:
@@ -173,7 +188,11 @@ class OneApp(RuleBasedStateMachine):
             assert execution in allowed
 
     def teardown(self) -> None:
-        """In the end the app has the image of the latest request, or that was refused."""
+        """In the end the app has the image of the latest request, or that was refused.
+
+        While it is paused, a release by hand leaves the push that waits the latest request.
+        """
+        self._resume()
         for _ in range(len(self.executions) + 5):
             self._clean_up()
             for execution in self._running():
@@ -214,13 +233,17 @@ class OneApp(RuleBasedStateMachine):
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         events = [meanwhile]
+        found: list[Lock] = []
 
         def asking(lock: Lock) -> tuple[Lock, LockAnswer]:
+            is_first = bool(events)
             while events:
                 events.pop()()
-                if loses_answer:
-                    self.cloud.faults.lose_answer(WRITE)
-            return acquire_lock(lock, wish)
+            found.append(lock)
+            answered = acquire_lock(lock, wish)
+            if is_first and loses_answer:
+                self.cloud.faults.lose_answer(WRITE)
+            return answered
 
         def ask() -> LockAnswer:
             return self.locks.change(
@@ -230,15 +253,40 @@ class OneApp(RuleBasedStateMachine):
             )
 
         if loses_answer:
-            with contextlib.suppress(ReadTimeoutError):
+            with contextlib.suppress(ReadTimeoutError, RefusedError):
                 ask()
-        answer = ask()
+        is_answered = self.records.find(self.app, wish.release) is not None
+        decided = found[-1] if is_answered and found else None
         execution = self.executions[wish.execution]
+        try:
+            answer = ask()
+        except RefusedError:
+            assert self._keeps(found[-1], wish)
+            assert found[-1].holder is not None
+            execution.is_over = execution.is_dead = True
+            return
         execution.asked = answer
         execution.is_over = answer.holder is None
+        before = decided or found[-1]
+        if answer.holder is not None:
+            assert before.paused is None or not wish.pushed
         latest = self.latest
-        if latest is None or wish.at >= latest.at:
+        if (latest is None or wish.at >= latest.at) and not self._keeps(before, wish):
             self.latest = wish
+
+    def _keeps(self, lock: Lock, wish: LockRequest) -> bool:
+        """Whether the request leaves the push that waits in its place."""
+        waiting = lock.waiting
+        if wish.pushed or lock.paused is None or waiting is None:
+            return False
+        return waiting.pushed and waiting.digest != wish.digest
+
+    def _pause(self) -> None:
+        self.locks.change(self.app, lambda lock: pause_app(lock, PAUSE))
+
+    def _resume(self) -> None:
+        self.locks.change(self.app, resume_app)
+        self._start_next()
 
     def _running(self) -> list[Execution]:
         return [execution for execution in self.executions.values() if not execution.is_over]

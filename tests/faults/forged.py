@@ -370,7 +370,7 @@ def _asked(request: object) -> Act:
 _DIGEST = "sha256:" + "a" * 64
 _OF_REQUESTS = (
     *("app", "tag", "digest", "rollbackTo", "command", "skipSnapshot", "allowDestructive"),
-    *("reason", "pushedTag", "requestedAt"),
+    *("reason", "startedBy", "pushedTag", "requestedAt", "foundByReconcile"),
 )
 _WRONG_IN_REQUESTS: Values = (None, f"{_ESCAPES}\ud800", ["\0"], {"a": [None]})
 _NO_REQUESTS: Values = (None, 7, "x", [], {}, [{"app": APP}], True)
@@ -399,7 +399,7 @@ _REQUESTS: Mapping[str, object] = {
         for name in _OF_REQUESTS
         for value in _WRONG_IN_REQUESTS
         # Any text is a reason.
-        if not (name == "reason" and isinstance(value, str))
+        if not (name in ("reason", "startedBy") and isinstance(value, str))
     },
 }
 

@@ -52,6 +52,8 @@ def request(**changes: Any) -> ReleaseRequest:
         "reason": None,
         "pushed_tag": None,
         "requested_at": None,
+        "started_by": None,
+        "found_by_reconcile": False,
     }
     return ReleaseRequest(**(values | changes))
 
@@ -92,8 +94,8 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
             {"app": "crops", "tga": "v1"},
             [
                 "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
-                "rollbackTo, command, skipSnapshot, allowDestructive, reason, pushedTag or "
-                "requestedAt"
+                "rollbackTo, command, skipSnapshot, allowDestructive, reason, startedBy, "
+                "pushedTag, requestedAt or foundByReconcile"
             ],
         ),
         (
@@ -111,6 +113,10 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
         (
             {"app": "crops", "reason": "x" * 501},
             ["reason: has 501 characters; at most 500 are allowed"],
+        ),
+        (
+            {"app": "crops", "startedBy": "x" * 501},
+            ["startedBy: has 501 characters; at most 500 are allowed"],
         ),
         (
             {"app": "crops", "reason": "\ud83c"},
@@ -214,7 +220,14 @@ def test_a_push_that_does_not_say_when_it_was_is_none(time: Any) -> None:
 
 
 def test_a_request_that_is_carried_out_later_keeps_its_image_and_its_place() -> None:
-    asked = request(tag="v2", skip_snapshot=True, allow_destructive=True, reason="why")
+    asked = request(
+        tag="v2",
+        skip_snapshot=True,
+        allow_destructive=True,
+        reason="why",
+        started_by="arn:aws:iam::123456789012:user/ada",
+        found_by_reconcile=True,
+    )
 
     again = parse_request(asked.again(DIGEST, PUSHED_AT))
 
@@ -230,7 +243,8 @@ def test_a_push_that_was_missed_becomes_the_input_that_its_event_would_have_been
     push = parse_push(event("ecr-push"))
     assert push is not None
     heard = parse_request(push_request("crops-backend", push))
-    assert missed == replace(heard, reason="push of crops-backend:latest, whose event never came")
+    reason = "push of crops-backend:latest, whose event never came"
+    assert missed == replace(heard, reason=reason, found_by_reconcile=True)
 
 
 @pytest.mark.parametrize("name", ["ecr-push-untagged", "ecr-push-pin"])

@@ -20,6 +20,7 @@ CALLED_FROM_OUTSIDE = {
     "_create_connection": "aiohttp calls it",
     "do_GET": "http.server calls it",
     "log_message": "http.server calls it",
+    "format_commands": "click calls it",
     "wait_seconds": "the patches of the engine read it by its path",
 }
 FOUND_BY_NAME = "local.lightsail.api.operations"
@@ -65,6 +66,11 @@ def imported(tree: ast.Module, known: set[str]) -> Iterator[tuple[str, str]]:
                 yield node.module, alias.name
         elif isinstance(node, ast.Import):
             bound.update({alias.asname or alias.name: alias.name for alias in node.names})
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # The command line imports its commands by such names.
+            module, _, name = node.value.partition(":")
+            if module in known:
+                yield module, name
     for node in nodes:
         if isinstance(node, ast.Attribute):
             module = bound.get(dotted(node.value))

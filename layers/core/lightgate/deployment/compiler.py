@@ -132,7 +132,7 @@ def compile_deployment(
         part=part,
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
-    if programs is None and _size(request) > PLAIN_REQUEST_BYTES:
+    if programs is None and size_of(request) > PLAIN_REQUEST_BYTES:
         has_classifier = any(_judges_alone(spec, name, inputs) for name in spec.containers)
         packed = Programs.from_one_container(spec, has_classifier=has_classifier)
         request = _request(spec, inputs, packed)
@@ -337,10 +337,10 @@ def _public_endpoint(endpoint: PublicEndpoint) -> Request:
 
 def check_size(request: Request) -> None:
     """Raise RefusedError if Lightsail cannot be trusted to take a deployment of this size."""
-    size = _size(request)
+    size = size_of(request)
     if size > LARGEST_REQUEST_BYTES:
         # The gate's programs are not the owner's to shorten.
-        environments = {n: _size(c["environment"]) for n, c in request["containers"].items()}
+        environments = {n: size_of(c["environment"]) for n, c in request["containers"].items()}
         largest = max(environments, key=lambda name: environments[name])
         raise RefusedError(
             f"containers: the deployment has {size} bytes and may have {LARGEST_REQUEST_BYTES}; "
@@ -351,6 +351,6 @@ def check_size(request: Request) -> None:
         )
 
 
-def _size(document: Request) -> int:
+def size_of(document: Request) -> int:
     """The bytes as botocore sends them: what is not ASCII travels as an escape."""
     return len(json.dumps(document))

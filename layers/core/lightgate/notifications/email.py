@@ -10,6 +10,7 @@ from lightgate.errors import sentence
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome
+from lightgate.release.lightgate_command import resume_command
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 
@@ -48,7 +49,7 @@ def text(report: Report) -> str:
         [headline(report), *opening(report)],
         _table(cause(report)),
         _table(_next(report)),
-        _table([*_database(report), *_rollback(report)]),
+        _table([*_database(report), *_rollback(report), *_pushes(report)]),
         _table(("Warning", warning) for warning in report.warnings),
         *_printed(report),
         *_about_the_database(report),
@@ -186,7 +187,7 @@ def _next(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def facts(report: Report) -> Sequence[tuple[str, str]]:
-    return [*_database(report), *_rollback(report), *_details(report)]
+    return [*_database(report), *_rollback(report), *_pushes(report), *_details(report)]
 
 
 def _database(report: Report) -> Iterator[tuple[str, str]]:
@@ -223,6 +224,16 @@ def _rollback(report: Report) -> Iterator[tuple[str, str]]:
     if not judgement.verdict.allows_rollback:
         told = report.conclusion.reasons
         yield from (("Rollback", reason) for reason in judgement.reasons if reason not in told)
+
+
+def _pushes(report: Report) -> Iterator[tuple[str, str]]:
+    """Whether pushes wait, and how to start the one that waits."""
+    paused = report.paused
+    if paused is None:
+        return
+    yield "Pushes", f"Paused since {_moment(paused.at)} by {paused.by}: {sentence(paused.reason)}"
+    start = f"Release {paused.waiting} waits. To start it" if paused.waiting else "To resume"
+    yield "Pushes", f"{start}: {resume_command(report.execution, report.app)}"
 
 
 def _is_open(report: Report) -> bool:

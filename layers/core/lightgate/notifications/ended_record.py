@@ -11,7 +11,6 @@ from lightgate.notifications.email import cause, headline, next_steps, opening
 from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.outcome.outcome import Outcome
 from lightgate.outcome.stages import stages_of
-from lightgate.outcome.started_by import started_by, who
 from lightgate.records.release_record import (
     MigrationStatus,
     ReadableRecord,
@@ -22,6 +21,7 @@ from lightgate.records.release_record import (
     StageName,
     StartedBy,
 )
+from lightgate.records.starter import name_of_starter, starter_of
 from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import Effect
 from lightgate.state import Facts, RollbackProgress
@@ -55,8 +55,8 @@ def ended_record(
         digest=report.digest or report.requested_digest,
         pushed_digest=report.pushed_digest,
         repository=report.repository,
-        started_by=started_by(facts.state.request),
-        who=who(facts.state.request),
+        started_by=starter_of(facts.state.request),
+        who=name_of_starter(facts.state.request),
         reason=report.reason,
         command=report.command,
         rollback_to=report.rollback_to,

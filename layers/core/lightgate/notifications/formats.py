@@ -89,6 +89,7 @@ def machine(report: Report) -> dict[str, Any]:
         "noRestorePoint": report.no_restore_point,
         "savedSeconds": encode(report.saved),
         "cost": encode(report.cost),
+        "paused": encode(report.paused, complete=True),
         "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,

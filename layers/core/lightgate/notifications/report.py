@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from lightgate.backup.backup import BackupOrder
 from lightgate.backup.progress import SnapshotProgress
@@ -20,6 +21,7 @@ from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.records.recorded_outcome import Cost
+from lightgate.release.lock import Lock
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.version_history import (
@@ -76,6 +78,27 @@ class LiveVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PausedPushes:
+    """Who has paused the app, why and when. `waiting` is the push that waits, if there is one."""
+
+    by: str
+    reason: str
+    at: datetime
+    waiting: str | None = None
+
+    @classmethod
+    def of(cls, lock: Lock) -> Self | None:
+        """None unless the app is paused."""
+        pause, waiting = lock.paused, lock.waiting
+        if pause is None:
+            return None
+        name = None
+        if waiting is not None and waiting.pushed:
+            name = _name(str(waiting.request["pushedTag"]), waiting.digest, waiting.release)
+        return cls(by=pause.by, reason=pause.reason, at=pause.at, waiting=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that is known of an ended release.
 
@@ -87,7 +110,7 @@ class Report:
     had none, if that was requested. `not_applied` are the pending migrations that are not known to
     be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
     are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
-    where nothing is known to be applied.
+    where nothing is known to be applied. `paused` is None unless the app is paused.
     """
 
     app: str
@@ -124,6 +147,7 @@ class Report:
     live: LiveVersion | None = None
     is_down: bool = False
     cost: Cost | None = None
+    paused: PausedPushes | None = None
 
     @property
     def lacks_its_snapshot(self) -> bool:

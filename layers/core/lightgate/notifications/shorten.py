@@ -38,6 +38,8 @@ def _shortened(report: Report, limits: _Limits) -> Report:
     return replace(
         report,
         reason=report.reason and _short(report.reason, limits.text),
+        paused=report.paused
+        and replace(report.paused, reason=_short(report.paused.reason, limits.text)),
         warnings=_few(report.warnings, limits),
         evidence=replace(
             evidence,

@@ -24,7 +24,7 @@ from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.notifications.formats import sns_message, subject
-from lightgate.notifications.report import LiveVersion, report_of
+from lightgate.notifications.report import LiveVersion, PausedPushes, report_of
 from lightgate.operations.app_stage import stage_of
 from lightgate.operations.caught_error import words_of
 from lightgate.operations.check_subscribers import check_subscribers
@@ -199,6 +199,7 @@ def _record_outcome(
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
+        report = replace(report, paused=_paused(app, runtime))
         # First, because a message that is too long loses the last warnings.
         report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
     outcome = RecordedOutcome(
@@ -219,6 +220,13 @@ def _record_outcome(
         snapshot=report.snapshot.status if report.snapshot is not None else None,
     )
     return write_record(outcome, report, facts, collected, runtime)
+
+
+def _paused(app: str, runtime: Runtime) -> PausedPushes | None:
+    """Whether the app is paused; None also if that cannot be read."""
+    with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+        return PausedPushes.of(runtime.locks.read(app))
+    return None
 
 
 def _service_of(app: str, outcome: Outcome, runtime: Runtime) -> Service | None:
@@ -332,8 +340,8 @@ def _conclude(
     )
 
 
-# These belong to the push, or to the place of the request among others.
-_OF_A_PUSH = ("pushedTag", "requestedAt", "reason")
+# These belong to the push, to the person, or to the place of the request among others.
+_OF_A_PUSH = ("pushedTag", "requestedAt", "reason", "startedBy", "foundByReconcile")
 
 
 def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:

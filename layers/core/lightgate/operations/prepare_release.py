@@ -194,6 +194,7 @@ class _Asked:
             spec_digest=used.digest if used else None,
             service_since=since,
             reason=request.reason,
+            started_by=request.started_by,
             started_at=self.started_at,
             gates=tuple(gates),
             unprotected=unprotected,

@@ -5,6 +5,9 @@ The caller writes it on the condition that the value has not changed meanwhile, 
 one winner. The rules are idempotent: a caller that repeats a request after a lost answer gets the
 same answer.
 
+While an app is paused, no push gets the lock: the newest one waits in the queue. A release that a
+person starts still gets it, and leaves that push in the queue.
+
 `at` is the time of the push in whole seconds, as ECR reports no fractions. If two pushes have the
 same second, the one that is requested later counts as the newer.
 """
@@ -15,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lightgate.errors import MissingError, RefusalCode, RefusedError
+from lightgate.errors import MissingError, RefusalCode, RefusedError, sentence
 from lightgate.names import start_of
 
 # A function that runs when its execution is stopped goes on until its time limit. This is
@@ -51,7 +54,8 @@ class LockHolder:
     `digest` is None if it brings the app no image. `fingerprint` is that of its request. `after` is
     the previous release if that did not release the lock: one of its functions may still run.
     `creating` is set before the deployment is created. From then on no newer push supersedes the
-    release. `can_be_superseded` is false for a rollback or a command that a person started.
+    release. `can_be_superseded` is false for a rollback or a command that a person started, and for
+    any release that a person started while the app was paused.
     """
 
     execution: str
@@ -76,13 +80,32 @@ class Waiting:
     request: Mapping[str, Any]
     fingerprint: str | None = None
 
+    @property
+    def pushed(self) -> bool:
+        """Whether a push started the release."""
+        return self.request.get("pushedTag") is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Who has paused the app, why and when. `by` is the ARN of an AWS identity, or a name."""
+
+    by: str
+    reason: str
+    at: datetime
+
+    @property
+    def shown(self) -> str:
+        return f"{self.by} paused the app at {self.at:%Y-%m-%d %H:%M:%S} UTC: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """The lock of one app. `fence` counts how often it was acquired, and only grows.
 
     `abandoned` is the last release whose execution ended without releasing the lock. `begun` is the
-    last release of an image with the current spec that acquired the lock.
+    last release of an image with the current spec that acquired the lock. `paused` is None unless
+    the app is paused.
     """
 
     fence: int = 0
@@ -91,6 +114,7 @@ class Lock:
     latest: LatestRequest | None = None
     abandoned: str | None = None
     begun: str | None = None
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +124,8 @@ class LockRequest:
     `digest` is the image that it brings the app, None for a command; `pushed_digest` is the index
     with which that image was pushed. `fingerprint` stands for the image, the spec and the versions
     of the secrets. It is None if one of them is unknown, and then equals no other.
-    A request that cannot be superseded does not wait in the queue either: it is refused.
+    A request that cannot be superseded does not wait in the queue either: it is refused. So is a
+    person's request if a push waits because the app is paused: the queue has one place.
     `pushed` is false if a person started the release. `tag_moved_to` is the image that the pushed
     tag names now, None if it is still this one. `live_fingerprint` is that of the live release if
     it succeeded. `after` is as in `LockHolder`, for a service that is taken over from another app.
@@ -161,7 +186,7 @@ def acquire_lock(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswe
         return replace(lock, holder=holder), _proceed(holder)
     waiting = lock.waiting
     if waiting is not None and waiting.release == lock_request.release:
-        return lock, _queued(lock.holder)
+        return lock, _queued(lock, pushed=lock_request.pushed)
     begun = waiting if waiting is not None and waiting.name == _name(lock_request) else None
     if begun is not None:
         lock = replace(lock, waiting=None)
@@ -177,7 +202,7 @@ def _name(lock_request: LockRequest) -> str:
 
 
 def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
-    if not lock_request.can_be_superseded:
+    if not lock_request.can_be_superseded or _keeps_the_queue(lock, lock_request):
         _refuse_to_wait(lock)
     latest = lock.latest
     if latest is not None and lock_request.can_be_superseded and _is_older(lock_request, latest):
@@ -190,8 +215,9 @@ def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
         return _replace_waiting(
             with_latest, lock_request, LockAnswer(status=LockStatus.DUPLICATE, reason=reason)
         )
-    if lock.holder is not None:
-        queued, answer = _replace_waiting(with_latest, lock_request, _queued(lock.holder))
+    if lock.holder is not None or (lock.paused is not None and lock_request.pushed):
+        waits = _queued(lock, pushed=lock_request.pushed)
+        queued, answer = _replace_waiting(with_latest, lock_request, waits)
         return replace(queued, waiting=_waiting(lock_request)), answer
     holder = LockHolder(
         execution=lock_request.execution,
@@ -201,7 +227,8 @@ def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
         fence=lock.fence + 1,
         after=lock_request.after or lock.abandoned,
         creating=False,
-        can_be_superseded=lock_request.can_be_superseded,
+        can_be_superseded=lock_request.can_be_superseded
+        and (lock.paused is None or lock_request.pushed),
         fingerprint=lock_request.fingerprint,
     )
     given = replace(with_latest, holder=holder, fence=holder.fence)
@@ -229,8 +256,24 @@ def _is_older(lock_request: LockRequest, latest: LatestRequest) -> bool:
     return lock_request.at < latest.at and lock_request.digest != latest.digest
 
 
+def _keeps_the_queue(lock: Lock, lock_request: LockRequest) -> bool:
+    """Whether a push waits because the app is paused, and the request is a person's.
+
+    A release of the same image and spec takes its place all the same.
+    """
+    waiting = lock.waiting
+    if waiting is None or lock_request.pushed or not _is_held_back(lock, waiting):
+        return False
+    return not _deploys_the_same(waiting.fingerprint, lock_request)
+
+
+def _is_held_back(lock: Lock, waiting: Waiting) -> bool:
+    """Whether the pause is why it does not start."""
+    return lock.paused is not None and waiting.pushed
+
+
 def _refuse_to_wait(lock: Lock) -> None:
-    ahead = lock.holder or lock.waiting
+    ahead = lock.holder or next_to_start(lock)
     if ahead is not None:
         raise RefusedError(
             f"Release {ahead.release} is in progress or about to start. Wait until it has ended, "
@@ -244,7 +287,7 @@ def _why_duplicate(lock: Lock, lock_request: LockRequest) -> str | None:
     if not lock_request.pushed:
         return None
     # Whatever waits is what the app ends on, whatever is released or serves now.
-    if lock.waiting is not None and lock.holder is not None:
+    if lock.waiting is not None and next_to_start(lock) is None:
         if _deploys_the_same(lock.waiting.fingerprint, lock_request):
             return f"Release {lock.waiting.release} of {_SAME_CONTENT} is waiting already."
         return None
@@ -263,9 +306,9 @@ def _deploys_the_same(fingerprint: str | None, lock_request: LockRequest) -> boo
 
 
 def _with_latest(lock: Lock, lock_request: LockRequest) -> Lock:
-    if lock_request.digest is None or (
-        lock.latest is not None and lock_request.at < lock.latest.at
-    ):
+    if lock_request.digest is None or _keeps_the_queue(lock, lock_request):
+        return lock
+    if lock.latest is not None and lock_request.at < lock.latest.at:
         return lock
     latest = LatestRequest(
         at=lock_request.at, digest=lock_request.digest, release=lock_request.release
@@ -276,13 +319,13 @@ def _with_latest(lock: Lock, lock_request: LockRequest) -> Lock:
 def _replace_waiting(
     lock: Lock, lock_request: LockRequest, answer: LockAnswer
 ) -> tuple[Lock, LockAnswer]:
-    """Take the waiting release out of the queue, unless this request is its duplicate.
+    """Take the waiting release out of the queue, unless it stays or this request is its duplicate.
 
     The caller puts its own release there. A duplicate keeps the waiting release, and gives it the
     later time.
     """
     waiting = lock.waiting
-    if waiting is None:
+    if waiting is None or _keeps_the_queue(lock, lock_request):
         return lock, answer
     if answer.status is LockStatus.DUPLICATE and _deploys_the_same(
         waiting.fingerprint, lock_request
@@ -308,11 +351,13 @@ def _proceed(holder: LockHolder) -> LockAnswer:
     return LockAnswer(status=status, holder=holder)
 
 
-def _queued(holder: LockHolder | None) -> LockAnswer:
-    ahead = f"Release {holder.release} is" if holder else "Another release was"
-    return LockAnswer(
-        status=LockStatus.QUEUED, reason=f"{ahead} in progress; this release starts after it."
-    )
+def _queued(lock: Lock, *, pushed: bool) -> LockAnswer:
+    if lock.paused is not None and pushed:
+        reason = f"{sentence(lock.paused.shown)} This release starts when the app is resumed."
+    else:
+        ahead = f"Release {lock.holder.release} is" if lock.holder else "Another release was"
+        reason = f"{ahead} in progress; this release starts after it."
+    return LockAnswer(status=LockStatus.QUEUED, reason=reason)
 
 
 def _superseded(reason: str) -> LockAnswer:
@@ -352,7 +397,8 @@ def objection(lock: Lock, held: HeldLock) -> LockAnswer | None:
     """Why the release must not act any further; None while it may.
 
     It must not if it has lost the lock, or if a newer push waits and the deployment is not being
-    created yet. After that it finishes first, because Lightsail cannot cancel a deployment.
+    created yet. After that it finishes first, because Lightsail cannot cancel a deployment. A push
+    that waits because the app is paused supersedes nothing.
 
     Raises:
         MissingError: see `_require`.
@@ -363,9 +409,12 @@ def objection(lock: Lock, held: HeldLock) -> LockAnswer | None:
         return LockAnswer(
             status=LockStatus.LOST, reason="The release no longer holds the deployment lock."
         )
-    if lock.waiting is not None and holder.can_be_superseded and not holder.creating:
-        return _superseded(f"Release {lock.waiting.release} is for a newer push.")
-    return None
+    waiting = lock.waiting
+    if waiting is None or holder.creating or not holder.can_be_superseded:
+        return None
+    if _is_held_back(lock, waiting):
+        return None
+    return _superseded(f"Release {waiting.release} is for a newer push.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -438,5 +487,8 @@ def _not_waiting_for(lock: Lock, execution: str) -> Lock:
 
 
 def next_to_start(lock: Lock) -> Waiting | None:
-    """The waiting release, if no release holds the lock; else None."""
-    return lock.waiting if lock.holder is None else None
+    """The waiting release, if no release holds the lock and no pause holds it back; else None."""
+    waiting = lock.waiting
+    if waiting is None or lock.holder is not None or _is_held_back(lock, waiting):
+        return None
+    return waiting

@@ -45,10 +45,11 @@ class Release:
     that is not on record. `command` is run once with the image `digest`. That is always the digest
     of the manifest that runs; `pushed_digest` is that of the multi-platform index around it, None
     if there is none. `tag` is the tag under which the image was pushed or requested, if one is
-    known. `open_variables` names, for each container, the variables whose values are
-    known to be no secrets. `automatic_rollback` are the classes of migrations after which the owner
-    wants the previous version back automatically. `service_since` is when the container service was
-    created: one that was created later is another one.
+    known. `started_by` names the person who started it, if the request does. `open_variables`
+    names, for each container, the variables whose values are known to be no secrets.
+    `automatic_rollback` are the classes of migrations after which the owner wants the previous
+    version back automatically. `service_since` is when the container service was created: one that
+    was created later is another one.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Release:
     pushed_digest: str | None = None
     tag: str | None = None
     automatic_rollback: tuple[Effect, ...] = DEFAULT_AUTOMATIC
+    started_by: str | None = None
 
     @property
     def spec(self) -> UsedSpec | None:

@@ -13,7 +13,7 @@ from lightgate.json_reader import Fields, Node, Problems, shown
 from lightgate.names import PIN_TAG_PREFIX
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_LONGEST_REASON = 500
+LONGEST_REASON = 500
 # Each may have 128 characters, beside a repository of 256.
 _MOST_TAGS = 2
 # It travels through the state machine, and then as a part of the deployment.
@@ -28,7 +28,9 @@ class ReleaseRequest:
     `rollback_to` is the version of the service to go back to. `command` is run once with the
     given image, while the app stays on what it serves. `pushed_tag` is the tag under which the
     image was pushed, and None if a person has asked for the release. `requested_at` is when it
-    was asked for, if that was before the execution's start.
+    was asked for, if that was before the execution's start. `started_by` names the person, such as
+    an ARN. `found_by_reconcile`: no event has caused the release, and Reconcile has. Both are for
+    the record, and decide nothing.
     """
 
     app: str
@@ -41,6 +43,8 @@ class ReleaseRequest:
     reason: str | None
     pushed_tag: str | None
     requested_at: datetime | None
+    started_by: str | None = None
+    found_by_reconcile: bool = False
 
     def again(self, digest: str, at: datetime) -> dict[str, Any]:
         """The execution input by which this request is carried out later, and not changed.
@@ -52,6 +56,8 @@ class ReleaseRequest:
             "allowDestructive": self.allow_destructive or None,
             "reason": self.reason,
             "pushedTag": self.pushed_tag,
+            "startedBy": self.started_by,
+            "foundByReconcile": self.found_by_reconcile or None,
         }
         return {
             "app": self.app,
@@ -107,7 +113,8 @@ def parse_request(document: object) -> ReleaseRequest:
         required=("app",),
         optional=(
             *("tag", "digest", "rollbackTo", "command"),
-            *("skipSnapshot", "allowDestructive", "reason", "pushedTag", "requestedAt"),
+            *("skipSnapshot", "allowDestructive", "reason", "startedBy"),
+            *("pushedTag", "requestedAt", "foundByReconcile"),
         ),
     )
     request = ReleaseRequest(
@@ -120,9 +127,11 @@ def parse_request(document: object) -> ReleaseRequest:
         command=fields.read("command", _command, None),
         skip_snapshot=fields.read("skipSnapshot", Node.boolean, False),
         allow_destructive=fields.read("allowDestructive", Node.boolean, False),
-        reason=fields.read("reason", lambda n: n.text(_LONGEST_REASON), None),
+        reason=fields.read("reason", lambda n: n.text(LONGEST_REASON), None),
         pushed_tag=fields.read("pushedTag", lambda n: n.string(_TAG, "an image tag"), None),
         requested_at=fields.read("requestedAt", _moment, None),
+        started_by=fields.read("startedBy", lambda n: n.text(LONGEST_REASON), None),
+        found_by_reconcile=fields.read("foundByReconcile", Node.boolean, False),
     )
     _check_together(fields, problems)
     if problems.lines:
@@ -161,7 +170,7 @@ def push_request(app: str, push: Push) -> dict[str, str]:
 
 def missed_request(
     app: str, repository: str, image: PushedImage, superseded: Sequence[str] = ()
-) -> dict[str, str]:
+) -> dict[str, object]:
     """The execution input for a push of which no event has come.
 
     `superseded` are the tags whose pushes have been missed, too, and count as older.
@@ -176,10 +185,11 @@ def missed_request(
         "requestedAt": image.pushed_at.astimezone(UTC).isoformat(),
         "reason": f"push of {repository}:{image.tag}, whose event never came"
         + (f"; also missed, and not released: {others}" if others else ""),
+        "foundByReconcile": True,
     }
 
 
-def broken_spec_request(app: str) -> dict[str, str]:
+def broken_spec_request(app: str) -> dict[str, object]:
     """The execution input that ends as REFUSED with everything that is wrong with the spec.
 
     It names a digest that no image has, so that it releases nothing if the spec is corrected
@@ -189,6 +199,7 @@ def broken_spec_request(app: str) -> dict[str, str]:
         "app": app,
         "digest": f"sha256:{'0' * 64}",
         "reason": "the spec is broken and names no repository, so no push can report it",
+        "foundByReconcile": True,
     }
 
 

@@ -7,10 +7,10 @@ same.
 from collections.abc import Mapping
 from typing import Any
 
-from lightgate.errors import SpecError
+from lightgate.errors import SpecError, readable
 from lightgate.names import is_digest
 from lightgate.release.release import ReleaseKind
-from lightgate.release.request import is_tag
+from lightgate.release.request import LONGEST_REASON, is_tag
 from lightgate.spec.parser import parse_app_name
 
 UNKNOWN = "unknown"
@@ -42,6 +42,14 @@ def requested_digest(request: object) -> str | None:
     """The image that a refused release was about, so that Reconcile does not release it again."""
     digest = members_of(request).get("digest")
     return digest if isinstance(digest, str) and is_digest(digest) else None
+
+
+def requested_starter(request: object) -> str | None:
+    """The person who has started the release, if the request names one."""
+    starter = members_of(request).get("startedBy")
+    if not isinstance(starter, str) or not 0 < len(starter) <= LONGEST_REASON:
+        return None
+    return readable(starter)
 
 
 def requested_tag(request: object) -> str | None:

@@ -1,0 +1,389 @@
+"""The connection to AWS or to the local cloud: the only place that makes boto3 clients."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer
+from botocore import exceptions
+from botocore.config import Config
+
+from lightgate.aws.clients import error_code, error_message
+from lightgate.aws.dynamodb import Table
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.aws.dynamodb_releases import Releases
+from lightgate.aws.dynamodb_timings import ReleaseTimings
+from lightgate.aws.ecr import Registry
+from lightgate.aws.lightsail import Lightsail
+from lightgate.aws.ssm import AppParameters
+from lightgate.aws.stepfunctions import Executions
+from lightgate.codec import decode
+from lightgate.errors import readable
+from lightgate.records.release_record import ReadableRecord
+from lightgate_cli.errors import CommandError, Problem
+
+AWS_ERRORS = (
+    exceptions.ClientError,
+    exceptions.BotoCoreError,
+    exceptions.HTTPClientError,
+)
+_DEFAULT_STACK = "lightgate"
+# Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
+_MOST_PAGES = 8
+_DENIED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+)
+_BAD_CREDENTIALS = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+    "AuthFailure",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+)
+_SIGN_IN = "Run aws sso login or aws configure, or give --profile."
+_PERMISSIONS = "docs/command-line.md lists the permissions that each command needs."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which stack is meant, and where. With `local` it is that of the local cloud."""
+
+    profile: str | None = None
+    region: str | None = None
+    stack: str | None = None
+    local: bool = False
+
+
+class Connection:
+    """A stack and the AWS services around it. Everything is read when it is first needed.
+
+    Clients may be used by several threads.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._local = _local_cloud() if target.local else None
+        default = self._local.stack if self._local is not None else _DEFAULT_STACK
+        self.stack = target.stack or default
+        self._clients: dict[tuple[str, int], Any] = {}
+        # boto3 makes no two clients at once.
+        self._making = RLock()
+
+    @property
+    def is_local(self) -> bool:
+        return self._local is not None
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @property
+    def region(self) -> str:
+        """Raises CommandError if none is set."""
+        region = self._session.region_name
+        if region is None:
+            raise _problem_of(exceptions.NoRegionError(), None)
+        return str(region)
+
+    def client(self, service: str, *, attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 is untyped
+        """`attempts` is 1 for calls that must not be repeated after a lost answer."""
+        with self._making:
+            known = self._clients.get((service, attempts))
+            if known is None:
+                known = self._clients[service, attempts] = self._make(service, attempts)
+            return known
+
+    def output(self, name: str) -> str:
+        """An output of the stack.
+
+        Raises:
+            CommandError: an older version of Lightgate has deployed the stack, without it.
+        """
+        value = self.outputs.get(name)
+        if value is None:
+            raise CommandError(
+                Problem.OLD_STACK,
+                f"The stack {self.stack} has no output {name}: it is of an older version of "
+                "Lightgate than this command.",
+                hint="Update it with sam deploy, or install the version of the command that "
+                "belongs to it.",
+            )
+        return value
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """What the stack says of itself.
+
+        Raises:
+            CommandError: there is no such stack here, or it is not deployed yet.
+        """
+        return _pairs(self._stack.get("Outputs", ()), "Output")
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The parameters with which the stack was deployed."""
+        return _pairs(self._stack.get("Parameters", ()), "Parameter")
+
+    @property
+    def stack_id(self) -> str:
+        return str(self._stack["StackId"])
+
+    @cached_property
+    def _stack(self) -> Mapping[str, Any]:
+        """Raises CommandError: there is no such stack here, or it is not deployed yet."""
+        try:
+            answer = self.client("cloudformation").describe_stacks(StackName=self.stack)
+        except exceptions.ClientError as error:
+            # AWS has no code of its own for a stack that does not exist.
+            if error_code(error) != "ValidationError":
+                raise
+            raise CommandError(
+                Problem.NO_STACK,
+                f"There is no stack {self.stack} in {self.region}.",
+                hint="Give its name with --stack and its region with --region, or deploy it.",
+            ) from error
+        found: Mapping[str, Any] = answer["Stacks"][0]
+        if not found.get("Outputs"):
+            raise CommandError(
+                Problem.NO_STACK,
+                f"The stack {self.stack} in {self.region} has no outputs: it is "
+                f"{found['StackStatus']}.",
+                hint="Wait until it is deployed, or deploy it again.",
+            )
+        return found
+
+    @cached_property
+    def account(self) -> str:
+        """The account of the stack, by its state machine."""
+        return self.output("StateMachineArn").split(":")[4]
+
+    @property
+    def apps_path(self) -> str:
+        return self.output("AppsPath")
+
+    @cached_property
+    def apps(self) -> AppParameters:
+        return AppParameters(self.client("ssm"), self.apps_path)
+
+    @cached_property
+    def executions(self) -> Executions:
+        return Executions(self.client("stepfunctions"), self.output("StateMachineArn"))
+
+    @cached_property
+    def table(self) -> Table:
+        return Table(self.client("dynamodb"), self.output("TableName"))
+
+    @cached_property
+    def locks(self) -> Locks:
+        return Locks(self.table)
+
+    @cached_property
+    def releases(self) -> Releases:
+        return Releases(self.table)
+
+    def history(self, app: str) -> Iterator[ReadableRecord]:
+        """The readable records of the app's releases, the newest first."""
+        # Until the table has its own reader.
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("query")
+            .paginate(
+                TableName=self.table.name,
+                ConsistentRead=True,
+                ScanIndexForward=False,
+                KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
+                ExpressionAttributeNames={"#item": "item"},
+                ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": "release#"}},
+            )
+        )
+        for page in pages:
+            for item in page["Items"]:
+                if "schemaVersion" in item:
+                    values = {name: TypeDeserializer().deserialize(v) for name, v in item.items()}
+                    plain = json.loads(json.dumps(values, default=float))
+                    yield decode(ReadableRecord, plain, ignore_unknown=True)
+
+    def all_app_names(self) -> Sequence[str]:
+        """The apps that have a spec, or had a release."""
+        names = {text.app for text in self.apps.all()}
+        return sorted(names | self.apps_with_a_lock())
+
+    def apps_with_a_lock(self) -> Set[str]:
+        """The apps that had a release, also if their specs are deleted.
+
+        It reads a bounded part of the table, so of very many releases it may miss some.
+        """
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=self.table.name,
+                FilterExpression="#item = :lock",
+                ProjectionExpression="app",
+                ExpressionAttributeNames={"#item": "item"},
+                ExpressionAttributeValues={":lock": {"S": "lock"}},
+            )
+        )
+        return {item["app"]["S"] for page in islice(pages, _MOST_PAGES) for item in page["Items"]}
+
+    @cached_property
+    def timings(self) -> ReleaseTimings:
+        return ReleaseTimings(self.table)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.client("ecr"))
+
+    @cached_property
+    def lightsail(self) -> Lightsail:
+        return Lightsail(self.client("lightsail"), self.client("lightsail", attempts=1), self.now)
+
+    @cached_property
+    def _session(self) -> Any:  # noqa: ANN401 - boto3 is untyped
+        with self._making:
+            if self._local is not None:
+                return boto3.session.Session(
+                    aws_access_key_id=self._local.access_key_id,
+                    aws_secret_access_key=self._local.secret_access_key,
+                    region_name=self._local.region,
+                )
+            return boto3.session.Session(
+                profile_name=self._target.profile, region_name=self._target.region
+            )
+
+    def _make(self, service: str, attempts: int) -> Any:  # noqa: ANN401
+        config = Config(
+            connect_timeout=3,
+            read_timeout=20,
+            max_pool_connections=16,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            # The virtual host of a bucket has no address on the local cloud.
+            s3={"addressing_style": "path" if self.is_local else "auto"},
+        )
+        # The installed stubs know the services by their literal names only.
+        connect: Callable[..., Any] = self._session.client
+        endpoint = self._local.endpoint if self._local is not None else None
+        return connect(service, endpoint_url=endpoint, config=config)
+
+
+def _pairs(listed: Iterable[Mapping[str, str]], kind: str) -> Mapping[str, str]:
+    return {each[f"{kind}Key"]: each[f"{kind}Value"] for each in listed}
+
+
+@contextmanager
+def reaching_aws(target: Target) -> Iterator[None]:
+    """Raise CommandError with one clear sentence for whatever keeps us from an answer of AWS."""
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise _problem_of(error, target.profile) from error
+
+
+def _problem_of(error: Exception, profile: str | None) -> CommandError:
+    """What an error of boto3 means for the user, and what to do about it."""
+    text = readable(str(error))
+    match error:
+        case exceptions.ProfileNotFound():
+            return CommandError(
+                Problem.NO_PROFILE,
+                f"There is no AWS profile {profile or os.environ.get('AWS_PROFILE', '')}.",
+                hint="aws configure list-profiles shows those that exist.",
+            )
+        case exceptions.NoRegionError():
+            return CommandError(
+                Problem.NO_REGION,
+                "No AWS region is set.",
+                hint="Give --region, or set AWS_REGION, or a region for the profile.",
+            )
+        case exceptions.NoCredentialsError():
+            return CommandError(
+                Problem.NO_CREDENTIALS, "No AWS credentials were found.", hint=_SIGN_IN
+            )
+        case (
+            exceptions.PartialCredentialsError()
+            | exceptions.CredentialRetrievalError()
+            | exceptions.SSOError()
+            | exceptions.TokenRetrievalError()
+        ):
+            return CommandError(
+                Problem.NO_CREDENTIALS,
+                f"The AWS credentials could not be loaded: {text}",
+                hint=_SIGN_IN,
+            )
+        case exceptions.ClientError():
+            return _refused(error)
+        case exceptions.EndpointConnectionError() | exceptions.HTTPClientError():
+            return CommandError(
+                Problem.UNREACHABLE,
+                f"AWS cannot be reached: {text}",
+                hint="Check the network, the proxy and --region.",
+            )
+    return CommandError(Problem.UNREACHABLE, f"AWS could not be called: {text}")
+
+
+def _refused(error: exceptions.ClientError) -> CommandError:
+    """The error with which AWS has answered a call."""
+    code, text = error_code(error), readable(error_message(error))
+    call = error.operation_name
+    if code in _BAD_CREDENTIALS:
+        return CommandError(
+            Problem.NO_CREDENTIALS,
+            f"AWS does not accept the credentials: {code}: {text}",
+            hint=_SIGN_IN,
+        )
+    if code in _DENIED:
+        return CommandError(Problem.DENIED, f"AWS does not allow {call}: {text}", hint=_PERMISSIONS)
+    return CommandError(Problem.UNREACHABLE, f"{call} failed: {code}: {text}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LocalCloud:
+    endpoint: str
+    region: str
+    stack: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+def local_cloud_file(environment: Mapping[str, str]) -> Path:
+    """Where a running local cloud says how to reach it (local/cloud/announcement.py)."""
+    state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "lightgate" / "local-cloud.json"
+
+
+def _local_cloud() -> _LocalCloud:
+    """Raises CommandError if none has announced itself."""
+    file = local_cloud_file(os.environ)
+    try:
+        found = json.loads(file.read_bytes())
+        return _LocalCloud(
+            endpoint=found["endpoint"],
+            region=found["region"],
+            stack=found["stack"],
+            access_key_id=found["accessKeyId"],
+            secret_access_key=found["secretAccessKey"],
+        )
+    except FileNotFoundError:
+        text = "No local cloud is running."
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = f"The local cloud cannot be found: {file} cannot be read ({type(error).__name__})."
+    raise CommandError(
+        Problem.NO_LOCAL_CLOUD, text, hint="Start one with KEEP=1 make demo in a checkout."
+    )

@@ -1,0 +1,34 @@
+"""What keeps a command from its answer. Each ends in one message and never in a traceback."""
+
+import enum
+
+from lightgate.errors import LightgateError
+
+
+class Problem(enum.StrEnum):
+    """The kind of a problem. It decides the exit code, and never the text does."""
+
+    NO_CREDENTIALS = "no-credentials"
+    NO_PROFILE = "no-profile"
+    NO_REGION = "no-region"
+    NO_STACK = "no-stack"
+    OLD_STACK = "old-stack"
+    NO_LOCAL_CLOUD = "no-local-cloud"
+    DENIED = "denied"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+    NOT_FOUND = "not-found"
+    AMBIGUOUS = "ambiguous"
+
+    @property
+    def exit_code(self) -> int:
+        """1 if AWS has answered that there is no such thing; else 2."""
+        return 1 if self is Problem.NOT_FOUND else 2
+
+
+class CommandError(LightgateError):
+    """`hint` is what to do about it, and becomes a line of its own."""
+
+    def __init__(self, problem: Problem, text: str, *, hint: str = "") -> None:
+        super().__init__(text)
+        self.problem, self.hint = problem, hint

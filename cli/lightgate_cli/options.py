@@ -1,0 +1,49 @@
+"""The options that several commands have."""
+
+from collections.abc import Callable
+from functools import wraps
+
+import click
+
+_OPTIONS = (
+    click.option("--profile", metavar="NAME", help="The AWS profile. [default: that of the shell]"),
+    click.option("--region", metavar="NAME", help="The AWS region. [default: that of the profile]"),
+    click.option("--stack", metavar="NAME", help="The stack of Lightgate. [default: lightgate]"),
+    click.option("--local", is_flag=True, help="Use the local cloud that runs on this machine."),
+)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: the same facts for a program."
+)
+
+app_option = click.option(
+    "--app", metavar="NAME", help="The app of the release. [default: any app that has it]"
+)
+
+
+def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
+    """Give the command its connection as the first argument, and the options that choose it.
+
+    boto3 is imported only when such a command runs, because it takes longer than `validate`.
+    """
+
+    @wraps(command)
+    def call(
+        *arguments: object,
+        profile: str | None,
+        region: str | None,
+        stack: str | None,
+        local: bool,
+        **options: object,
+    ) -> T:
+        from lightgate_cli.connection import Connection, Target, reaching_aws
+
+        if local and (profile or region):
+            raise click.UsageError("--local excludes --profile and --region.")
+        target = Target(profile=profile, region=region, stack=stack, local=local)
+        with reaching_aws(target):
+            return command(Connection(target), *arguments, **options)
+
+    for option in reversed(_OPTIONS):
+        call = option(call)
+    return call  # type: ignore[return-value]

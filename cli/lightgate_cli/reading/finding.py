@@ -1,0 +1,73 @@
+"""Finds the release that a person means: by its id, the beginning of it, its tag or its digest."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from lightgate.records.release_record import ReadableRecord
+from lightgate_cli.connection import Connection
+from lightgate_cli.errors import CommandError, Problem
+from lightgate_cli.reading.app_status import has_digest
+from lightgate_cli.reading.gather import side_by_side
+
+# The date and at least the letter after it: 20261129t091001z-7849e651-b597.
+_ID = re.compile(r"\d{8}t[0-9a-z-]*")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{6,64}|[0-9a-f]{12,64}")
+
+
+def find_release(text: str, app: str | None, connection: Connection) -> ReadableRecord:
+    """The release of the app, or of any app if it is None.
+
+    Raises:
+        CommandError: there is none, or several of them may be meant.
+    """
+    apps = [app] if app is not None else connection.all_app_names()
+    found = side_by_side([_finder(text, each, connection) for each in apps])
+    return chosen(text, [record for records in found for record in records])
+
+
+def chosen(text: str, found: Sequence[ReadableRecord]) -> ReadableRecord:
+    """The only one of these releases that the text can mean.
+
+    Raises:
+        CommandError: there is none, or several.
+    """
+    if not found:
+        raise CommandError(
+            Problem.NOT_FOUND,
+            f"There is no release {text} on record.",
+            hint="lightgate history APP shows the releases of an app.",
+        )
+    if len(found) > 1:
+        names = ", ".join(f"{one.release} of {one.app}" for one in found[:5])
+        raise CommandError(
+            Problem.AMBIGUOUS,
+            f"{text} can mean {len(found)} releases: {names}.",
+            hint="Give more of its id, or --app.",
+        )
+    return found[0]
+
+
+def matching(text: str, history: Iterable[ReadableRecord]) -> Sequence[ReadableRecord]:
+    """The releases of one app that the text can mean; of a tag or a digest only the newest.
+
+    `history` has the newest first.
+    """
+    if _ID.fullmatch(text):
+        found = [one for one in history if one.release.startswith(text)]
+        exact = [one for one in found if one.release == text]
+        # The rollback that a release has made begins like the release.
+        return exact or [one for one in found if one.caused_by is None] or found
+    own = (one for one in history if one.caused_by is None)
+    newest = next((one for one in own if one.tag == text), None)
+    if newest is not None:
+        return [newest]
+    return _newest_of_digest(text, history) if _DIGEST.fullmatch(text) else []
+
+
+def _newest_of_digest(text: str, history: Iterable[ReadableRecord]) -> Sequence[ReadableRecord]:
+    found = (one for one in history if one.caused_by is None and has_digest(one, text))
+    return [one for one in [next(found, None)] if one is not None]
+
+
+def _finder(text: str, app: str, connection: Connection) -> Callable[[], Sequence[ReadableRecord]]:
+    return lambda: matching(text, list(connection.history(app)))

@@ -1,0 +1,178 @@
+"""Reads all about one release: its record, its evidence, and how far it is."""
+
+import enum
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lightgate.aws.clients import code_of, reaching
+from lightgate.codec import decode
+from lightgate.diagnosis.app_log import AppLog
+from lightgate.errors import LightgateError, RefusedError, UnreachableError
+from lightgate.records.release_record import ReadableRecord
+from lightgate_cli.connection import AWS_ERRORS, Connection
+from lightgate_cli.errors import CommandError, Problem
+from lightgate_cli.reading.app_status import RELEASING, with_status
+from lightgate_cli.reading.finding import find_release
+from lightgate_cli.reading.gather import execution_progress, has_ended, read_spec, watch_period
+from lightgate_cli.reading.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    what: str
+    reason: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    app: str
+    release: str
+    logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    decisions: Sequence[Decision] = ()
+    unread: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseFacts:
+    """The answer of `lightgate show`.
+
+    `progress` is None unless it runs. `unread` says what could not be read.
+    """
+
+    record: ReadableRecord
+    now: datetime
+    schema_version: int = 1
+    progress: Progress | None = None
+    evidence: Evidence | None = None
+    evidence_address: str | None = None
+    unread: Sequence[str] = ()
+
+
+def read_release(text: str, app: str | None, connection: Connection) -> ReleaseFacts:
+    """Raises CommandError if there is no such release, or several."""
+    record = find_release(text, app, connection)
+    lock = connection.locks.read(record.app)
+    record = with_status(record, lock, has_ended=has_ended(lock, connection))
+    unread: list[str] = []
+    evidence, address = None, None
+    if record.evidence is not None:
+        bucket = connection.output("EvidenceBucketName")
+        address = f"s3://{bucket}/{record.evidence}"
+        try:
+            evidence = _read_evidence(record, connection)
+        except UnreachableError as error:
+            unread.append(f"The evidence {address} could not be read: {error}.")
+    return ReleaseFacts(
+        record=record,
+        now=connection.now(),
+        progress=_progress(record, connection, unread),
+        evidence=evidence,
+        evidence_address=address,
+        unread=unread,
+    )
+
+
+@reaching("S3")
+def _read_evidence(record: ReadableRecord, connection: Connection) -> Evidence:
+    """Raises UnreachableError if it could not be read, or is no longer kept."""
+    bucket = connection.output("EvidenceBucketName")
+    body = connection.client("s3").get_object(Bucket=bucket, Key=record.evidence)["Body"].read()
+    return decode(Evidence, json.loads(body), ignore_unknown=True)
+
+
+def _progress(record: ReadableRecord, connection: Connection, unread: list[str]) -> Progress | None:
+    if record.status != RELEASING or record.execution is None:
+        return None
+    try:
+        spec = read_spec(record.app, connection).spec
+        timings = connection.timings.read(record.app)
+        return execution_progress(record.execution, timings, watch_period(spec), connection)
+    except (LightgateError, *AWS_ERRORS) as error:
+        unread.append(f"The running execution could not be read: {code_of(error)}.")
+        return None
+
+
+class LogSource(enum.StrEnum):
+    """EVIDENCE: the ends of the logs as the release has left them. LIGHTSAIL: as they are now."""
+
+    EVIDENCE = "evidence"
+    LIGHTSAIL = "lightsail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseLogs:
+    """The answer of `lightgate logs`: the end of the log of each container, masked.
+
+    `unread` says what could not be read.
+    """
+
+    app: str
+    release: str
+    source: LogSource
+    containers: Mapping[str, Sequence[str]]
+    schema_version: int = 1
+    unread: Sequence[str] = ()
+
+
+def read_logs(text: str, app: str | None, connection: Connection) -> ReleaseLogs:
+    """The logs of a release: from its evidence, or as Lightsail has them while that is missing.
+
+    Raises:
+        CommandError: there is no such release, or it has no logs.
+    """
+    record = find_release(text, app, connection)
+    if record.evidence is not None:
+        try:
+            found = _read_evidence(record, connection)
+        except UnreachableError:
+            # The file is no longer kept, or not readable. Lightsail may still have the log.
+            pass
+        else:
+            return ReleaseLogs(
+                app=record.app,
+                release=record.release,
+                source=LogSource.EVIDENCE,
+                containers=found.logs,
+                unread=found.unread,
+            )
+    return _logs_of_lightsail(record, connection)
+
+
+def _logs_of_lightsail(record: ReadableRecord, connection: Connection) -> ReleaseLogs:
+    """Every value of the environments is taken out, but for those that the spec gives openly."""
+    own = connection.releases.find(record.app, record.release)
+    admitted = own.admission if own is not None else None
+    if admitted is None:
+        raise _no_logs(record, "it has made no deployment")
+    release = admitted.release
+    try:
+        shown = connection.lightsail.service(release.service).deployment_of(record.release)
+    except RefusedError as error:
+        raise _no_logs(record, error.reasons[0]) from error
+    if shown is None:
+        raise _no_logs(record, "the service shows no deployment of it")
+    logs = connection.lightsail.app_logs(release.service, shown, release.open_variables)
+    return ReleaseLogs(
+        app=record.app,
+        release=record.release,
+        source=LogSource.LIGHTSAIL,
+        containers={
+            name: [*log.system, *log.lines] for name, log in logs.items() if isinstance(log, AppLog)
+        },
+        unread=[
+            f"The log of {name} could not be read: {log}"
+            for name, log in logs.items()
+            if not isinstance(log, AppLog)
+        ],
+    )
+
+
+def _no_logs(record: ReadableRecord, why: str) -> CommandError:
+    return CommandError(
+        Problem.NOT_FOUND,
+        f"There are no logs of release {record.release}: {why}.",
+        hint=f"lightgate show {record.release} shows what is on record.",
+    )

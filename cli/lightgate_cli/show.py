@@ -1,0 +1,158 @@
+"""`lightgate show`: all that is on record of one release."""
+
+from collections.abc import Sequence
+
+import click
+from rich.text import Text
+
+from lightgate.records.recorded_outcome import EndStatus
+from lightgate.records.release_record import ReadableRecord
+from lightgate.release.release import ReleaseKind
+from lightgate_cli import output
+from lightgate_cli.connection import Connection
+from lightgate_cli.options import app_option, connected, json_option
+from lightgate_cli.reading.app_status import ABANDONED, RELEASING
+from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
+from lightgate_cli.reading.timeline import applied, timeline
+from lightgate_cli.reading.wording import called, clock, moment, seconds, time_of_day
+
+_BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
+_NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
+_KINDS = {
+    ReleaseKind.IMAGE: "",
+    ReleaseKind.ROLLBACK: "Rollback to ",
+    ReleaseKind.COMMAND: "Command with ",
+}
+_FAILED = 1
+_TIMELINE = 23
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      lightgate show 20261129t091001z
+      lightgate show v3
+      lightgate show v3 --app crops-backend --json | jq .record.migrations
+
+    \b
+    Exit codes:
+      0  the release succeeded, or has not failed
+      1  it failed, was refused or rolled back, or there is no such release
+      2  the call is wrong, or AWS cannot be reached
+    """
+)
+@click.argument("release")
+@app_option
+@json_option
+@connected
+def show(connection: Connection, release: str, app: str | None, as_json: bool) -> None:
+    """Show what happened in RELEASE, and what to do now.
+
+    RELEASE is its id, the beginning of it, its tag or its digest. Of a tag or a digest it is the
+    newest release.
+    """
+    facts = read_release(release, app, connection)
+    if as_json:
+        output.print_json(facts)
+    else:
+        output.print_lines(lines(facts, width=output.width()))
+    if facts.record.status in _BAD:
+        click.get_current_context().exit(_FAILED)
+
+
+def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
+    """Verdict, cause, next step, timeline and facts, in this order."""
+    record = facts.record
+    shown = [_verdict(facts)]
+
+    def add(label: str, texts: Sequence[str]) -> None:
+        for index, text in enumerate(filter(None, texts)):
+            shown.extend(output.labelled("" if index else label, text, width=width))
+
+    if record.summary:
+        shown += output.labelled("", record.summary, width=width, column=0)
+    add("Cause", [record.cause or "", record.evidence_line or ""])
+    if not record.cause and record.status != EndStatus.SUCCEEDED:
+        add("Reason", list(record.reasons))
+    add("Next", list(record.next_steps))
+    add("Warning", list(record.warnings))
+    shown.append(Text())
+    for event in timeline(record):
+        begin = f"{time_of_day(event.at)}  {event.what}"
+        shown += output.labelled(begin, event.text, width=width, column=_TIMELINE)
+    shown.append(Text())
+    add("Database", _database(record))
+    add("Rollback", _rollback(record))
+    add("Live", [_live(record)])
+    add("Health", [_health(record)])
+    add("Cost", [_cost(record)])
+    add("Release", [record.release])
+    add("Image", [f"{record.repository}@{record.digest}" if record.digest else ""])
+    add("Execution", [record.execution or ""])
+    add("Evidence", [facts.evidence_address or ""])
+    add("Unknown", list(facts.unread))
+    return shown
+
+
+def _verdict(facts: ReleaseFacts) -> Text:
+    record = facts.record
+    name = f"{_KINDS[record.kind]}{called(record.tag, record.digest)}"
+    line = Text(f"{name} of {record.app}: ").append_text(output.word(record.status))
+    if record.status == RELEASING:
+        return line.append(f", {_progress(facts)}")
+    if record.ended_at is not None and record.status not in _NOTHING_RAN:
+        line.append(f" in {seconds(record.ended_at - record.started_at)}")
+    return line.append(f" ({record.failure_code})" if record.failure_code else "")
+
+
+def _progress(facts: ReleaseFacts) -> str:
+    running = facts.progress
+    whole = f"{clock(facts.now - facts.record.started_at)} since its start"
+    if running is None or running.stage is None:
+        return whole
+    expected = f" of ~{clock(running.expected)}" if running.expected is not None else ""
+    return f"{running.stage}: {clock(running.elapsed(facts.now))}{expected}, {whole}"
+
+
+def _database(record: ReadableRecord) -> list[str]:
+    found = []
+    if record.migrations:
+        found.append(f"{applied(record)} migrations applied")
+    snapshot = record.snapshot
+    if snapshot is not None:
+        at = snapshot.restores_to
+        as_of = f", database as of {moment(at)}" if at is not None else ""
+        found.append(f"snapshot {snapshot.id or 'of the continuous backup'}{as_of}")
+    elif record.no_snapshot:
+        found.append(f"no snapshot: {record.no_snapshot}")
+    return found
+
+
+def _rollback(record: ReadableRecord) -> list[str]:
+    judged = record.rollback
+    if judged is None:
+        return []
+    if judged.verdict.allows_rollback:
+        return ["safe", *judged.restrictions]
+    return ["not safe", *judged.reasons]
+
+
+def _live(record: ReadableRecord) -> str:
+    if record.is_down:
+        return "nothing was live when the release ended"
+    live = record.live
+    if live is None:
+        return ""
+    return f"{called(live.tag, live.digest)}, version {live.version}, when the release ended"
+
+
+def _health(record: ReadableRecord) -> str:
+    health = record.health
+    if health is None or not health.checks:
+        return ""
+    passed = f"{health.checks - health.failed} of {health.checks} checks passed"
+    return f"{passed}: {health.problem}" if health.problem else passed
+
+
+def _cost(record: ReadableRecord) -> str:
+    return f"${record.cost.dollars:.4f} ({record.cost.priced})" if record.cost is not None else ""
