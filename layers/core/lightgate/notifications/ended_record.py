@@ -21,8 +21,9 @@ from lightgate.records.release_record import (
     StageName,
     StartedBy,
 )
-from lightgate.records.starter import name_of_starter, starter_of
+from lightgate.records.starter import starter_of
 from lightgate.release.release import ReleaseKind
+from lightgate.release.unchecked_request import requested_starter
 from lightgate.spec.effect import Effect
 from lightgate.state import Facts, RollbackProgress
 from lightgate.verification.health import WatchProgress
@@ -56,7 +57,7 @@ def ended_record(
         pushed_digest=report.pushed_digest,
         repository=report.repository,
         started_by=starter_of(facts.state.request),
-        who=name_of_starter(facts.state.request),
+        who=requested_starter(facts.state.request),
         reason=report.reason,
         command=report.command,
         rollback_to=report.rollback_to,

@@ -1,8 +1,9 @@
 """The readable record of a release that requests the lock."""
 
 from lightgate.records.release_record import ReadableRecord
-from lightgate.records.starter import name_of_starter, starter_of
+from lightgate.records.starter import starter_of
 from lightgate.release.lock import LockAnswer
+from lightgate.release.unchecked_request import requested_starter
 from lightgate.state import Admitted
 
 _RELEASING = "RELEASING"
@@ -26,7 +27,7 @@ def begun_record(
         pushed_digest=release.pushed_digest,
         repository=release.repository,
         started_by=starter_of(request),
-        who=name_of_starter(request),
+        who=requested_starter(request),
         reason=release.reason,
         command=release.command,
         rollback_to=release.rollback_to,

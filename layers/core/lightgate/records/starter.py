@@ -1,10 +1,7 @@
-"""What has started a release, and who, by the input of its execution. It decides nothing."""
+"""What has started a release, by the input of its execution."""
 
-from lightgate.gate.log_lines import plain_text
 from lightgate.records.release_record import StartedBy
 from lightgate.release.unchecked_request import members_of
-
-_LONGEST_NAME = 200
 
 
 def starter_of(request: object) -> StartedBy:
@@ -13,8 +10,3 @@ def starter_of(request: object) -> StartedBy:
     if asked.get("foundByReconcile") is True:
         return StartedBy.RECONCILE
     return StartedBy.PUSH if asked.get("pushedTag") is not None else StartedBy.PERSON
-
-
-def name_of_starter(request: object) -> str | None:
-    """The person whom the input names."""
-    return plain_text(members_of(request).get("startedBy"), _LONGEST_NAME)
