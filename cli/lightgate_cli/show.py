@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import MigrationStatus, ReadableRecord
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
@@ -117,7 +117,9 @@ def _progress(facts: ReleaseFacts) -> str:
 def _database(record: ReadableRecord) -> list[str]:
     found = []
     if record.migrations:
-        found.append(f"{applied(record)} migrations applied")
+        is_unknown = any(one.status is MigrationStatus.UNKNOWN for one in record.migrations)
+        told = "it is unknown which migrations were applied"
+        found.append(told if is_unknown else f"{applied(record)} migrations applied")
     snapshot = record.snapshot
     if snapshot is not None:
         at = snapshot.restores_to

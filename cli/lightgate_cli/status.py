@@ -172,7 +172,8 @@ def _rollback(found: AppStatus) -> str:
     answer = found.rollback
     if answer is None:
         return "no earlier version to roll back to" if found.is_rollback_known else "unknown"
-    to = f"to {answer.tag or f'version {answer.version}'}"
+    tag = f"{answer.tag}, " if answer.tag is not None else ""
+    to = f"to {tag}version {answer.version}"
     if answer.is_safe:
         return f"{to}: safe"
     return f"{to}: not safe: {answer.reasons[0]}" if answer.reasons else f"{to}: not safe"

@@ -14,10 +14,10 @@ from lightgate.records.release_record import (
     RecordedLive,
     RecordedMigration,
     RecordedSnapshot,
+    ReleaseStage,
     StageName,
     StartedBy,
 )
-from lightgate.records.release_record import Stage as RecordedStage
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, LockHolder, Waiting
 from lightgate.release.release import ReleaseKind
@@ -47,8 +47,8 @@ def digest(release: str) -> str:
 
 def stage(
     name: StageName, began: str, ended: str | None = None, reason: str | None = None
-) -> RecordedStage:
-    return RecordedStage(
+) -> ReleaseStage:
+    return ReleaseStage(
         name=name, started_at=at(began), ended_at=at(ended) if ended else None, reason=reason
     )
 

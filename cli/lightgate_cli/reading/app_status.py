@@ -192,7 +192,7 @@ def with_status(record: ReadableRecord, lock: Lock, *, has_ended: bool) -> Reada
 def has_digest(record: ReadableRecord, text: str) -> bool:
     """Whether the image of the release has this digest, or one that begins so."""
     begin = text.removeprefix("sha256:")
-    digests = filter(None, (record.digest, getattr(record, "pushed_digest", None)))
+    digests = filter(None, (record.digest, record.pushed_digest))
     return any(one.removeprefix("sha256:").startswith(begin) for one in digests)
 
 

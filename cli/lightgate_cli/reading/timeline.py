@@ -56,7 +56,8 @@ def timeline(record: ReadableRecord) -> Sequence[Event]:
                 found.append(Event(at=at, what=stage.name.value, text=stage.reason or "ended"))
     if record.ended_at is not None and record.status != RELEASING:
         found.append(Event(at=record.ended_at, what="ended", text=record.status))
-    return sorted(found, key=lambda event: event.at)
+    first, *others = found
+    return [first, *sorted(others, key=lambda event: (event.what == "ended", event.at))]
 
 
 def _started_by(record: ReadableRecord) -> str:
@@ -116,7 +117,7 @@ def applied(record: ReadableRecord) -> str:
         return "-"
     total = len(record.migrations) + record.unlisted
     if any(one.status is MigrationStatus.UNKNOWN for one in record.migrations):
-        return f"unknown of {total}"
+        return f"? of {total}"
     done = sum(one.status is MigrationStatus.APPLIED for one in record.migrations)
     if not total:
         return "none"
