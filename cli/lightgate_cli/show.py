@@ -48,8 +48,8 @@ _TIMELINE = 23
 def show(connection: Connection, release: str, app: str | None, as_json: bool) -> None:
     """Show what happened in RELEASE, and what to do now.
 
-    RELEASE is its id, the beginning of it, its tag or its digest. Of a tag or a digest it is the
-    newest release.
+    RELEASE is its id, the beginning of it, its tag or its digest. A tag or a digest means
+    its newest release.
     """
     facts = read_release(release, app, connection)
     if as_json:

@@ -172,11 +172,11 @@ def _rollback(found: AppStatus) -> str:
     answer = found.rollback
     if answer is None:
         return "no earlier version to roll back to" if found.is_rollback_known else "unknown"
-    tag = f"{answer.tag}, " if answer.tag is not None else ""
-    to = f"to {tag}version {answer.version}"
+    version = f"version {answer.version}"
+    to = f"to {answer.tag} ({version})" if answer.tag is not None else f"to {version}"
     if answer.is_safe:
         return f"{to}: safe"
-    return f"{to}: not safe: {answer.reasons[0]}" if answer.reasons else f"{to}: not safe"
+    return " ".join([f"{to}: not safe.", *answer.reasons[:1]])
 
 
 def _progress(found: AppStatus) -> str:

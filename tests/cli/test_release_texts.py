@@ -84,6 +84,12 @@ def test_the_history_reads_as_its_golden_file(width: int | None) -> None:
         assert_fits_a_terminal(lines)
 
 
+def test_the_example_of_the_documentation() -> None:
+    found = History(records=releases.demo(), live=BACK)
+
+    assert_golden("history-example-pipe", history.lines(found, NOW, width=PIPE))
+
+
 def shown() -> dict[str, ReleaseFacts]:
     running = record("20261129t091400z-a1a1a1a1-0002", "v8", "RELEASING")
     progress = Progress(

@@ -209,6 +209,14 @@ def test_the_table_of_all_apps_has_one_line_for_each(width: int | None) -> None:
         assert_fits_a_terminal(lines)
 
 
+def test_the_example_of_the_documentation() -> None:
+    other = replace(running(), app="herd-api")
+
+    lines = status.lines([app_status(facts()), app_status(other)], NOW, width=PIPE)
+
+    assert_golden("status-example-pipe", lines)
+
+
 def test_a_terminal_of_80_columns_shows_the_table_whatever_the_names() -> None:
     long = replace(running(), app="a-very-long-name-of-an-app-with-40-letter")
 
