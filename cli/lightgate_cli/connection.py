@@ -36,7 +36,7 @@ AWS_ERRORS = (
     exceptions.HTTPClientError,
 )
 _DEFAULT_STACK = "lightgate"
-# Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
+# Each has 1 MB, some hundred releases.
 _MOST_PAGES = 8
 _DENIED = (
     "AccessDenied",
@@ -128,7 +128,7 @@ class Connection:
 
     @property
     def outputs(self) -> Mapping[str, str]:
-        """What the stack says of itself.
+        """The outputs of the stack.
 
         Raises:
             CommandError: there is no such stack here, or it is not deployed yet.

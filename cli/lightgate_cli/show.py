@@ -77,7 +77,7 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Next", list(record.next_steps))
     add("Warning", list(record.warnings))
     shown.append(Text())
-    for event in timeline(record):
+    for event in timeline(record, facts.evidence):
         begin = f"{time_of_day(event.at)}  {event.what}"
         shown += output.labelled(begin, event.text, width=width, column=_TIMELINE)
     shown.append(Text())

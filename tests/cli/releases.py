@@ -54,7 +54,7 @@ def stage(
 
 
 def record(release: str, tag: str | None, status: str, **changes: Any) -> ReadableRecord:
-    """A release of the app, with whatever else is given."""
+    """A release of the app, with these changes."""
     begun = datetime.strptime(release[:16], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
     told: dict[str, Any] = {
         "app": APP,

@@ -1,4 +1,4 @@
-"""`lightgate history` and `lightgate show`, as they are told."""
+"""The texts of `lightgate history` and `lightgate show`."""
 
 from dataclasses import replace
 from datetime import timedelta

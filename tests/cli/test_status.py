@@ -1,4 +1,4 @@
-"""`lightgate status`: each state of an app, as it is told."""
+"""`lightgate status`: the text for each state of an app."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ V5 = "20261129t091400z-6e6e6e6e-bbbb"
 
 
 def facts(**changes: Any) -> AppFacts:
-    """What is read after the demo, with whatever else is given."""
+    """The facts after the demo, with these changes."""
     told: dict[str, Any] = {
         "app": APP,
         "now": NOW,

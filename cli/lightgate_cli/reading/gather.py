@@ -157,7 +157,7 @@ def _ask(service: Service | None, spec: AppSpec | None) -> tuple[bool, str | Non
             expected_text=None,
         )
     release = marked_release(current.release) if current.release is not None else None
-    # The digest of the live image is not needed: what names it is left out.
+    # Without the digest, an expectation that names it is left out.
     probe = probe.for_release(release, None)
     return True, problem_of(probe, ask(service.url, probe))
 

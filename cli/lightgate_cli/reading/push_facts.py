@@ -94,7 +94,9 @@ def _described(
         client.exceptions.RepositoryNotFoundException,
     ):
         return None
-    found = answer["imageDetails"][0]
+    found = next(iter(answer["imageDetails"]), None)
+    if found is None:
+        return None
     return TaggedImage(
         digest=found["imageDigest"],
         tags=tuple(found.get("imageTags", ())),

@@ -209,7 +209,7 @@ def test_what_nobody_has_pushed_is_not_found(commands: Commands) -> None:
     assert error.value.problem is Problem.NOT_FOUND
 
 
-def test_a_broken_spec_is_told_and_the_rest_is_shown(good: World, commands: Commands) -> None:
+def test_status_names_a_broken_spec_and_shows_the_rest(good: World, commands: Commands) -> None:
     good.put_spec("{")
 
     found = commands.status()
@@ -229,7 +229,7 @@ def test_an_app_whose_spec_was_deleted_is_still_shown(good: World, commands: Com
     assert read_history("nobody", 20, commands.connection) is None
 
 
-def test_lightsail_that_does_not_answer_is_told_and_the_record_is_shown(
+def test_without_an_answer_of_lightsail_status_says_so_and_shows_the_record(
     good: World, commands: Commands
 ) -> None:
     good.cloud.faults.refuse("lightsail.GetContainerServices", "AccessDeniedException", times=9)
