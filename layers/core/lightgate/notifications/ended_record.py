@@ -1,6 +1,5 @@
 """The readable record of an ended release, from the same facts as its message."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -12,7 +11,6 @@ from lightgate.notifications.email import cause, headline, next_steps, opening
 from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.outcome.outcome import Outcome
 from lightgate.outcome.stages import stages_of
-from lightgate.outcome.started_by import started_by, who
 from lightgate.records.release_record import (
     MigrationStatus,
     ReadableRecord,
@@ -23,7 +21,9 @@ from lightgate.records.release_record import (
     StageName,
     StartedBy,
 )
+from lightgate.records.starter import starter_of
 from lightgate.release.release import ReleaseKind
+from lightgate.release.unchecked_request import requested_starter
 from lightgate.spec.effect import Effect
 from lightgate.state import Facts, RollbackProgress
 from lightgate.verification.health import WatchProgress
@@ -56,8 +56,8 @@ def ended_record(
         digest=report.digest or report.requested_digest,
         pushed_digest=report.pushed_digest,
         repository=report.repository,
-        started_by=started_by(facts.state.request),
-        who=who(facts.state.request),
+        started_by=starter_of(facts.state.request),
+        who=requested_starter(facts.state.request),
         reason=report.reason,
         command=report.command,
         rollback_to=report.rollback_to,
@@ -85,7 +85,7 @@ def ended_record(
         saved=report.saved,
         cost=report.cost,
         evidence=evidence,
-        take_back=_take_back(report),
+        take_back=tuple(report.take_back),
         spec_version=release.spec_version if release is not None else None,
     )
 
@@ -176,10 +176,6 @@ def _live(found: LiveVersion | None) -> RecordedLive | None:
     if found is None:
         return None
     return RecordedLive(version=found.version, tag=found.tag, digest=found.digest)
-
-
-def _take_back(report: Report) -> Sequence[str]:
-    return tuple(json.dumps(request) for request in report.take_back)
 
 
 def _migrations(report: Report, plans: Sequence[Plan]) -> Sequence[RecordedMigration]:

@@ -1,8 +1,9 @@
 """The readable record of a release that requests the lock."""
 
-from lightgate.outcome.started_by import started_by, who
 from lightgate.records.release_record import ReadableRecord
+from lightgate.records.starter import starter_of
 from lightgate.release.lock import LockAnswer
+from lightgate.release.unchecked_request import requested_starter
 from lightgate.state import Admitted
 
 _RELEASING = "RELEASING"
@@ -25,8 +26,8 @@ def begun_record(
         digest=release.digest,
         pushed_digest=release.pushed_digest,
         repository=release.repository,
-        started_by=started_by(request),
-        who=who(request),
+        started_by=starter_of(request),
+        who=requested_starter(request),
         reason=release.reason,
         command=release.command,
         rollback_to=release.rollback_to,

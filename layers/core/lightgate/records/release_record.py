@@ -5,9 +5,10 @@ and its meaning, and new fields may be added.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from lightgate.migrations.compatibility import Judgement
 from lightgate.records.recorded_outcome import Cost
@@ -170,5 +171,5 @@ class ReadableRecord:
     saved: timedelta = timedelta()
     cost: Cost | None = None
     evidence: str | None = None
-    take_back: Sequence[str] = ()
+    take_back: Sequence[Mapping[str, Any]] = ()
     spec_version: int | None = None
