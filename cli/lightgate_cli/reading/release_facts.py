@@ -70,6 +70,9 @@ def _progress(record: ReadableRecord, connection: Connection, unread: list[str])
         return None
 
 
+_NO_DEPLOYMENT = "it has made no deployment"
+
+
 class LogSource(enum.StrEnum):
     """EVIDENCE: the ends of the logs as the release has left them. LIGHTSAIL: as they are now."""
 
@@ -106,6 +109,8 @@ def read_logs(text: str, app: str | None, connection: Connection) -> ReleaseLogs
             # The file is no longer kept, or not readable. Lightsail may still have the log.
             pass
         else:
+            if record.version is None:
+                raise _no_logs(record, _NO_DEPLOYMENT)
             return ReleaseLogs(
                 app=record.app,
                 release=record.release,
@@ -121,7 +126,7 @@ def _logs_of_lightsail(record: ReadableRecord, connection: Connection) -> Releas
     own = connection.releases.find(record.app, record.release)
     admitted = own.admission if own is not None else None
     if admitted is None:
-        raise _no_logs(record, "it has made no deployment")
+        raise _no_logs(record, _NO_DEPLOYMENT)
     release = admitted.release
     try:
         shown = connection.lightsail.service(release.service).deployment_of(record.release)
@@ -129,7 +134,7 @@ def _logs_of_lightsail(record: ReadableRecord, connection: Connection) -> Releas
         raise _no_logs(record, error.reasons[0]) from error
     if shown is None:
         made = "the service no longer lists its deployment"
-        raise _no_logs(record, "it has made no deployment" if record.version is None else made)
+        raise _no_logs(record, _NO_DEPLOYMENT if record.version is None else made)
     logs = connection.lightsail.app_logs(release.service, shown, release.open_variables)
     return ReleaseLogs(
         app=record.app,
