@@ -22,8 +22,8 @@ from tests.e2e.pushing import wait_until
 from tests.e2e.schema import schema
 from tests.support import local_cloud
 
-# A stack of its own, and minutes for which a gate tries to read its channel. On every run the gate is tested in
-# tests/gate, without a stack.
+# A stack of its own, and minutes for which a gate tries to read its channel. On every run the gate
+# is tested in tests/gate, without a stack.
 pytestmark = pytest.mark.slow
 
 SOON = timedelta(seconds=60)
