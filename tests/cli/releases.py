@@ -17,7 +17,7 @@ from lightgate.records.release_record import (
     StageName,
     StartedBy,
 )
-from lightgate.records.release_record import Stage as RecordedStage
+from lightgate.records.release_record import ReleaseStage as RecordedStage
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, LockHolder, Waiting
 from lightgate.release.release import ReleaseKind
