@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lightgate.errors import sentence
@@ -143,9 +143,10 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
     if _is_live(record, facts):
         shown = facts.live_record or record
         since = _active_at(shown) or shown.ended_at or shown.started_at
-        return answer(
+        live = answer(
             Answer.LIVE, f"{name} of {facts.app} is live since {moment(since)}.", since=since
         )
+        return replace(live, release=shown.release, failure_code=None)
     if record.status == ABANDONED:
         return answer(
             Answer.ABANDONED,
