@@ -6,15 +6,15 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import MigrationStatus, ReadableRecord
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
+from lightgate.records.timeline import applied, timeline
+from lightgate.records.wording import called, clock, moment, seconds, time_of_day
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import app_option, connected, json_option
-from lightgate_cli.reading.app_status import ABANDONED, RELEASING
+from lightgate_cli.reading.app_status import ABANDONED
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
-from lightgate_cli.reading.timeline import applied, timeline
-from lightgate_cli.reading.wording import called, clock, moment, seconds, time_of_day
 
 _BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)

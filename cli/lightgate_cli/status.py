@@ -6,12 +6,12 @@ from datetime import datetime
 import click
 from rich.text import Text
 
+from lightgate.records.wording import called, clock, moment, roughly, short_digest, short_id
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
 from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
-from lightgate_cli.reading.wording import called, clock, moment, roughly, short_digest, short_id
 
 _HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
 _PROGRESS = _HEAD.index("IN PROGRESS")

@@ -9,7 +9,7 @@ from lightgate.deployment.status import Deployment, Service
 from lightgate.migrations.compatibility import Verdict
 from lightgate.names import marked_release
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import MigrationStatus, ReadableRecord, StageName
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord, StageName
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, Pause
 from lightgate.rollback.policy import VersionHistory, judgement_against, last_good
@@ -17,8 +17,7 @@ from lightgate.spec.keys import AppSpec
 from lightgate.verification.health import WatchStatus
 from lightgate_cli.reading.progress import Progress
 
-# The record of a release has it until the release has ended.
-RELEASING = "RELEASING"
+# A release that was never ended.
 ABANDONED = "ABANDONED"
 _NEVER_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 

@@ -10,10 +10,10 @@ from lightgate.image.tags import TaggedImage
 from lightgate.names import PIN_TAG_PREFIX
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import ReadableRecord, StageName
+from lightgate.records.wording import called, moment, roughly, short_id
 from lightgate.release.lock import Lock
 from lightgate.spec.keys import AppSpec, matches
 from lightgate_cli.reading.app_status import ABANDONED, has_digest
-from lightgate_cli.reading.wording import called, moment, roughly, short_id
 
 # So long the event of a push may take before Reconcile counts it as missed.
 _EVENT_DELAY = timedelta(minutes=5)

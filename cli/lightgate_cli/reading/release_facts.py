@@ -9,10 +9,10 @@ from lightgate.aws.clients import code_of
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.errors import LightgateError, RefusedError, UnreachableError
 from lightgate.records.release_evidence import Evidence
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import RELEASING, ReadableRecord
 from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import RELEASING, with_status
+from lightgate_cli.reading.app_status import with_status
 from lightgate_cli.reading.finding import find_release
 from lightgate_cli.reading.gather import execution_progress, has_ended, read_spec, watch_period
 from lightgate_cli.reading.progress import Progress

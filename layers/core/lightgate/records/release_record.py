@@ -16,6 +16,8 @@ from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import Effect
 
 _SCHEMA_VERSION = 1
+# The status of a release until it has ended.
+RELEASING = "RELEASING"
 
 
 class StartedBy(enum.StrEnum):

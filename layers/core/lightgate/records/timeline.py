@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from lightgate.gate.log_lines import moment_of
 from lightgate.records.release_evidence import Evidence
 from lightgate.records.release_record import (
+    RELEASING,
     MigrationStatus,
     ReadableRecord,
     RecordedMigration,
     StageName,
     StartedBy,
 )
+from lightgate.records.wording import seconds
 from lightgate.release.release import ReleaseKind
-from lightgate_cli.reading.app_status import RELEASING
-from lightgate_cli.reading.wording import seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
