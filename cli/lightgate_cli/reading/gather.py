@@ -93,7 +93,7 @@ def _parsed(app: str, text: str, connection: Connection) -> SpecRead:
 def _facts(read: SpecRead, connection: Connection, pool: ThreadPoolExecutor) -> AppFacts:
     app, spec = read.app, read.spec
     locked = pool.submit(connection.locks.read, app)
-    recorded = pool.submit(lambda: list(islice(connection.history(app), _NEWEST)))
+    recorded = pool.submit(_newest, app, _NEWEST, connection)
     versioned = pool.submit(connection.releases.versions, app)
     timed = pool.submit(connection.timings.read, app)
     shown = pool.submit(_service, app, spec, connection)
@@ -157,7 +157,7 @@ def _ask(service: Service | None, spec: AppSpec | None) -> tuple[bool, str | Non
             expected_text=None,
         )
     release = marked_release(current.release) if current.release is not None else None
-    # The digest of the live image is not needed: what names it is left out.
+    # Without the digest, an expectation that names it is left out.
     probe = probe.for_release(release, None)
     return True, problem_of(probe, ask(service.url, probe))
 
@@ -221,7 +221,7 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
     """The releases of an app; None if it has neither a spec nor a release."""
     with ThreadPoolExecutor(_THREADS) as pool:
         read = read_spec(app, connection)
-        recorded = pool.submit(lambda: list(islice(connection.history(app), most)))
+        recorded = pool.submit(_newest, app, most, connection)
         shown = pool.submit(_service, app, read.spec, connection)
         lock = connection.locks.read(app)
         is_over = has_ended(lock, connection)
@@ -236,6 +236,12 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
         live=current.release if current is not None else None,
         problem=" ".join(unread) or None,
     )
+
+
+def _newest(app: str, most: int, connection: Connection) -> Sequence[ReadableRecord]:
+    """A release that waited has a second record from its beginning on, which tells the rest."""
+    found = (one for one in connection.releases.history(app) if one.begun_as is None)
+    return list(islice(found, most))
 
 
 def has_ended(lock: Lock, connection: Connection) -> bool:
