@@ -288,7 +288,7 @@ def waiting_for_a_busy_database(world: World) -> None:
 
 
 def waiting_for_a_busy_database_on_the_plan(world: World) -> None:
-    world.put_spec(database(backup="when-pending", timeoutSeconds=400))
+    world.put_spec(database(backup="when-pending", timeoutSeconds=300))
     world.instance.busy_until = world.clock.now() + timedelta(seconds=200)
     world.instance.snapshot_takes = minutes(1)
     Gate(world, "a.0002")
