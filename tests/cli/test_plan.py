@@ -9,13 +9,13 @@ from lightgate_cli.plan import summary
 from tests.cli.calls import Said
 from tests.cli.golden import PIPE, TERMINAL, assert_fits_a_terminal, assert_golden
 from tests.support.builders import parse
-from tests.support.spec_examples import EXAMPLES
+from tests.support.spec_examples import EXAMPLES, example
 
 
 @pytest.mark.parametrize("width", [TERMINAL, PIPE], ids=["terminal", "pipe"])
 @pytest.mark.parametrize("name", ["smallest", "full", "staging"])
 def test_the_summary_reads_as_its_golden_file(name: str, width: int | None) -> None:
-    lines = summary(parse(EXAMPLES[name]), {"serviceName": "x"}, None, width=width)
+    lines = summary(parse(example(f"specs/{name}.json")), {"serviceName": "x"}, None, width=width)
 
     assert_golden(f"plan-{name}-{'pipe' if width is PIPE else 'terminal'}", lines)
     if width is not PIPE:

@@ -47,20 +47,14 @@ class SpecRead:
 
 def all_apps(connection: Connection) -> Sequence[AppFacts]:
     """Every app that has a spec or a lock, by name."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        locked = pool.submit(connection.apps_with_a_lock)
-        texts = pool.submit(lambda: {text.app: text.text for text in connection.apps.all()})
-        specs = {app: _parsed(app, text, connection) for app, text in texts.result().items()}
-        names = sorted({*specs, *locked.result()})
-        # Not in the pool: each of them waits for reads in the pool.
-        with ThreadPoolExecutor(len(names) or 1) as apps:
-            found = [
-                apps.submit(
-                    _facts, specs.get(app) or SpecRead(app=app, exists=False), connection, pool
-                )
-                for app in names
-            ]
-            return [each.result() for each in found]
+    names = connection.all_app_names()
+    # Not in one pool: each app waits for reads of its own.
+    with ThreadPoolExecutor(_THREADS) as pool, ThreadPoolExecutor(len(names) or 1) as apps:
+        found = [
+            apps.submit(lambda app: _facts(read_spec(app, connection), connection, pool), app)
+            for app in names
+        ]
+        return [each.result() for each in found]
 
 
 def one_app(app: str, connection: Connection) -> AppFacts | None:
