@@ -23,6 +23,7 @@ from lightgate.records.release_record import ReadableRecord
 from lightgate_cli.reading.app_status import AppStatus
 from lightgate_cli.reading.explaining import Explanation
 from lightgate_cli.reading.release_facts import ReleaseFacts, ReleaseLogs
+from lightgate_cli.validate import Validation
 
 type Schema = dict[str, Any]
 
@@ -36,6 +37,7 @@ _ANSWERS: Mapping[str, Any] = {
     "show": ReleaseFacts,
     "explain": Explanation,
     "logs": ReleaseLogs,
+    "validate": Validation,
 }
 _SCALARS: Mapping[Any, Schema] = {
     str: {"type": "string"},
