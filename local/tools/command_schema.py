@@ -24,6 +24,7 @@ from lightgate_cli.doctor import DoctorReport
 from lightgate_cli.reading.app_status import AppStatus
 from lightgate_cli.reading.explaining import Explanation
 from lightgate_cli.reading.release_facts import ReleaseFacts, ReleaseLogs
+from lightgate_cli.validate import Validation
 
 type Schema = dict[str, Any]
 
@@ -37,6 +38,7 @@ _ANSWERS: Mapping[str, Any] = {
     "show": ReleaseFacts,
     "explain": Explanation,
     "logs": ReleaseLogs,
+    "validate": Validation,
     "doctor": DoctorReport,
 }
 _SCALARS: Mapping[Any, Schema] = {
