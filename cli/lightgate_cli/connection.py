@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -199,10 +200,12 @@ class Connection:
 
     def all_app_names(self) -> Sequence[str]:
         """The apps that have a spec, or had a release."""
-        names = {text.app for text in self.apps.all()}
-        return sorted(names | self.apps_with_a_lock())
+        apps = self.apps
+        with ThreadPoolExecutor() as pool:
+            stored = pool.submit(lambda: set(apps.names()))
+            return sorted(self._apps_with_a_lock() | stored.result())
 
-    def apps_with_a_lock(self) -> Set[str]:
+    def _apps_with_a_lock(self) -> Set[str]:
         """The apps that had a release, also if their specs are deleted.
 
         It reads a bounded part of the table, so of very many releases it may miss some.

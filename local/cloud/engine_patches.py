@@ -95,7 +95,7 @@ def _without_metric_math(handlers: dict[str, Callable[..., Any]]) -> dict[str, A
         alarm: str,
         old: Mapping[str, Any],
         new: Mapping[str, Any],
-        *more: Any,
+        *more: Any,  # noqa: ANN401
         **named: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         return (
