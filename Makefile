@@ -59,8 +59,9 @@ plan: $(READY) ## Show the deployment that Lightgate would create from a spec: S
 validate: $(READY) ## List every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Generate docs/spec.md and docs/spec.schema.json from the keys of the spec
+docs: $(READY) ## Generate docs/spec.md, docs/spec.schema.json and docs/command-line.schema.json
 	@python -m local.tools.spec_reference
+	@python -m local.tools.command_schema
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
@@ -70,6 +71,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	sam validate --lint
 	lint-imports
 	python -m local.tools.spec_reference --check
+	python -m local.tools.command_schema --check
 
 format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .

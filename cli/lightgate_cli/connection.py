@@ -36,7 +36,7 @@ AWS_ERRORS = (
     exceptions.BotoCoreError,
     exceptions.HTTPClientError,
 )
-DEFAULT_STACK = "lightgate"
+_DEFAULT_STACK = "lightgate"
 # Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
 _MOST_PAGES = 8
 _DENIED = (
@@ -81,7 +81,7 @@ class Connection:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._local = _local_cloud() if target.local else None
-        default = self._local.stack if self._local is not None else DEFAULT_STACK
+        default = self._local.stack if self._local is not None else _DEFAULT_STACK
         self.stack = target.stack or default
         self._clients: dict[tuple[str, int], Any] = {}
         # boto3 makes no two clients at once.

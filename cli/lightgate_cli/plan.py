@@ -21,7 +21,7 @@ from lightgate.spec.keys import AppSpec
 from lightgate_cli import output, terminal
 from lightgate_cli.files import image_config_option, read_config, read_spec, spec_argument
 
-type Json = dict[str, Any]
+type _Json = dict[str, Any]
 
 # It stands where a release has its own id, and is as long.
 _RELEASE = "yyyymmddthhmmssz-xxxxxxxx-xxxx"
@@ -80,7 +80,7 @@ def plan(
 
 
 def summary(
-    spec: AppSpec, request: Json, config: ImageConfig | None, *, width: int | None
+    spec: AppSpec, request: _Json, config: ImageConfig | None, *, width: int | None
 ) -> list[Text]:
     """What a release does with the spec, in the order in which it happens."""
     names = sorted(spec.containers, key=lambda name: (name not in spec.gates(), name))
@@ -170,7 +170,7 @@ def _warn_of_unknown_commands(spec: AppSpec) -> None:
             )
 
 
-def _request(spec: AppSpec, image: str | None, config: ImageConfig) -> Json:
+def _request(spec: AppSpec, image: str | None, config: ImageConfig) -> _Json:
     reference = image or (
         f"ACCOUNT.dkr.ecr.REGION.amazonaws.com/{spec.repository}:{PIN_TAG_PREFIX}xxxxxxxxxxxx"
     )

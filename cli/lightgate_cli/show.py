@@ -32,7 +32,7 @@ _TIMELINE = 23
     Examples:
       lightgate show 20261129t091001z
       lightgate show v3
-      lightgate show v3 --app crops-backend --json | jq .migrations
+      lightgate show v3 --app crops-backend --json | jq .record.migrations
 
     \b
     Exit codes:
@@ -53,7 +53,7 @@ def show(connection: Connection, release: str, app: str | None, as_json: bool) -
     """
     facts = read_release(release, app, connection)
     if as_json:
-        output.print_json(facts.record)
+        output.print_json(facts)
     else:
         output.print_lines(lines(facts, width=output.width()))
     if facts.record.status in _BAD:

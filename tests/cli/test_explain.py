@@ -8,8 +8,8 @@ import pytest
 
 from lightgate.image.tags import TaggedImage
 from lightgate.records.release_record import ReadableRecord
+from lightgate.release.lock import Pause
 from lightgate_cli import explain
-from lightgate_cli.reading.app_status import PausedBy
 from lightgate_cli.reading.explaining import Answer, PushFacts, explain_push
 from tests.cli import releases
 from tests.cli.golden import PIPE, TERMINAL, assert_fits_a_terminal, assert_golden
@@ -19,7 +19,7 @@ from tests.support.builders import app_spec
 V4 = "20261129t091250z-5d5d5d5d-aaaa"
 V5 = "20261129t091400z-6e6e6e6e-bbbb"
 SPEC = app_spec(repository=APP, tags=["v*"])
-PAUSE = PausedBy(by="arn:aws:iam::123456789012:user/ann", reason="migration window", at=NOW)
+PAUSE = Pause(by="arn:aws:iam::123456789012:user/ann", reason="migration window", at=NOW)
 OLD = NOW - timedelta(hours=2)
 
 
@@ -74,9 +74,9 @@ CASES: dict[str, tuple[PushFacts, Answer, str | None]] = {
         V4,
     ),
     "about-to-start": (waits(), Answer.WAITING, None),
-    "paused": (replace(waits(), pause=PAUSE), Answer.PAUSED, None),
+    "paused": (waits(paused=PAUSE), Answer.PAUSED, None),
     "waiting-in-a-paused-app": (
-        replace(waits(holder=releases.holder(V4)), pause=PAUSE),
+        waits(holder=releases.holder(V4), paused=PAUSE),
         Answer.WAITING,
         V4,
     ),

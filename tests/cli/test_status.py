@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lightgate.records.release_record import StageName
-from lightgate.release.lock import Lock
+from lightgate.release.lock import Lock, Pause
 from lightgate_cli import status
-from lightgate_cli.reading.app_status import AppFacts, AppStatus, Health, PausedBy, app_status
+from lightgate_cli.reading.app_status import AppFacts, AppStatus, Health, app_status
 from lightgate_cli.reading.progress import Progress
 from tests.cli import releases
 from tests.cli.golden import PIPE, TERMINAL, assert_fits_a_terminal, assert_golden
@@ -57,10 +57,9 @@ def waiting() -> AppFacts:
     return replace(found, lock=lock, history=[record(V5, "v5", "QUEUED"), *found.history])
 
 
-def paused(monkeypatch: pytest.MonkeyPatch) -> AppFacts:
-    pause = PausedBy(by="arn:aws:iam::123456789012:user/ann", reason="migration window", at=NOW)
-    monkeypatch.setattr("lightgate_cli.reading.app_status.paused_by", lambda _: pause)
-    lock = releases.lock(waiting=releases.waiting(V5, "v5"))
+def paused() -> AppFacts:
+    pause = Pause(by="arn:aws:iam::123456789012:user/ann", reason="migration window", at=NOW)
+    lock = releases.lock(waiting=releases.waiting(V5, "v5"), paused=pause)
     return facts(lock=lock, history=[record(V5, "v5", "QUEUED"), *releases.demo()])
 
 
@@ -181,6 +180,7 @@ def named() -> dict[str, AppFacts]:
         "after-the-demo": facts(),
         "running": running(),
         "waiting": waiting(),
+        "paused": paused(),
         "abandoned": running(running=None, has_ended=True),
         "unhealthy": facts(answer_problem="GET / returned 500 (expected 200-499)"),
         "unread": facts(service=None, was_asked=False, unread=unread),
@@ -196,15 +196,6 @@ def test_the_status_of_an_app_reads_as_its_golden_file(name: str, width: int | N
     assert_golden(f"status-{name}-{'pipe' if width is PIPE else 'terminal'}", lines)
     if width is not PIPE:
         assert_fits_a_terminal(lines, but=("https://",))
-
-
-@pytest.mark.parametrize("width", [TERMINAL, PIPE], ids=["terminal", "pipe"])
-def test_a_paused_app_says_who_paused_it_and_why(
-    width: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = status.block(app_status(paused(monkeypatch)), width=width)
-
-    assert_golden(f"status-paused-{'pipe' if width is PIPE else 'terminal'}", lines)
 
 
 @pytest.mark.parametrize("width", [TERMINAL, PIPE], ids=["terminal", "pipe"])

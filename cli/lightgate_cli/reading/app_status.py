@@ -11,7 +11,7 @@ from lightgate.names import marked_release
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import MigrationStatus, ReadableRecord, StageName
 from lightgate.records.version import VersionRecord
-from lightgate.release.lock import Lock
+from lightgate.release.lock import Lock, Pause
 from lightgate.rollback.policy import VersionHistory, judgement_against, last_good
 from lightgate.spec.keys import AppSpec
 from lightgate.verification.health import WatchStatus
@@ -95,13 +95,6 @@ class WaitingRelease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PausedBy:
-    by: str
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LastSnapshot:
     id: str | None
     release: str
@@ -140,6 +133,7 @@ class AppStatus:
     """
 
     app: str
+    schema_version: int = 1
     stage: str | None = None
     url: str | None = None
     repository: str | None = None
@@ -153,7 +147,7 @@ class AppStatus:
     is_rollback_known: bool = True
     in_progress: InProgress | None = None
     waiting: WaitingRelease | None = None
-    paused: PausedBy | None = None
+    paused: Pause | None = None
     last: LastRelease | None = None
     unread: Sequence[str] = ()
 
@@ -178,7 +172,7 @@ def app_status(facts: AppFacts) -> AppStatus:
         is_rollback_known=service is not None and facts.versions is not None,
         in_progress=_in_progress(facts),
         waiting=_waiting(facts),
-        paused=paused_by(facts.lock),
+        paused=facts.lock.paused,
         last=_last(facts),
         unread=facts.unread,
     )
@@ -362,11 +356,6 @@ def _waiting(facts: AppFacts) -> WaitingRelease | None:
         since=record.started_at if record is not None else waiting.at,
         behind=holder.release if holder is not None else None,
     )
-
-
-def paused_by(lock: Lock) -> PausedBy | None:
-    pause = getattr(lock, "paused", None)
-    return None if pause is None else PausedBy(by=pause.by, reason=pause.reason, at=pause.at)
 
 
 def _last(facts: AppFacts) -> LastRelease | None:

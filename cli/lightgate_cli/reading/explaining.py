@@ -12,11 +12,11 @@ from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import ReadableRecord, StageName
 from lightgate.release.lock import Lock
 from lightgate.spec.keys import AppSpec, matches
-from lightgate_cli.reading.app_status import ABANDONED, PausedBy, has_digest
+from lightgate_cli.reading.app_status import ABANDONED, has_digest
 from lightgate_cli.reading.wording import called, moment, roughly, short_id
 
 # So long the event of a push may take before Reconcile counts it as missed.
-EVENT_DELAY = timedelta(minutes=5)
+_EVENT_DELAY = timedelta(minutes=5)
 
 
 class Answer(enum.StrEnum):
@@ -68,7 +68,6 @@ class PushFacts:
     releases: Sequence[ReadableRecord] = ()
     others: Sequence[ReadableRecord] = ()
     lock: Lock = field(default_factory=Lock)
-    pause: PausedBy | None = None
     live: str | None = None
     live_record: ReadableRecord | None = None
     image: TaggedImage | None = None
@@ -87,6 +86,7 @@ class Explanation:
     asked: str
     answer: Answer
     text: str
+    schema_version: int = 1
     reasons: Sequence[str] = ()
     next_steps: Sequence[str] = ()
     release: str | None = None
@@ -165,7 +165,7 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
 
 
 def _waiting(name: str, facts: PushFacts, answer: Callable[..., Explanation]) -> Explanation:
-    holder = facts.lock.holder
+    holder, pause = facts.lock.holder, facts.lock.paused
     if holder is not None:
         other = _other(holder.release, facts)
         return answer(
@@ -174,14 +174,13 @@ def _waiting(name: str, facts: PushFacts, answer: Callable[..., Explanation]) ->
             next_steps=[f"lightgate show {short_id(holder.release)}"],
             by=holder.release,
         )
-    if facts.pause is not None:
+    if pause is not None:
         return answer(
             Answer.PAUSED,
-            f"{name} waits because {facts.pause.by} has paused {facts.app} since "
-            f"{moment(facts.pause.at)}.",
-            reasons=[facts.pause.reason],
+            f"{name} waits because {pause.by} has paused {facts.app} since {moment(pause.at)}.",
+            reasons=[pause.reason],
             next_steps=[f"lightgate resume {facts.app}"],
-            since=facts.pause.at,
+            since=pause.at,
         )
     return answer(Answer.WAITING, f"{name} waits, and is about to start.")
 
@@ -332,7 +331,7 @@ def _without_a_release(facts: PushFacts) -> Explanation:
             Answer.NO_IMAGE, f"{name} is not an image but {facts.artifact}, so it is ignored."
         )
     age = facts.now - image.pushed_at
-    if age < EVENT_DELAY:
+    if age < _EVENT_DELAY:
         return answer(
             Answer.EVENT_EXPECTED,
             f"{name} was pushed {roughly(age)} ago, and the event of the push has not arrived yet.",

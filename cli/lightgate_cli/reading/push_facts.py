@@ -12,7 +12,7 @@ from lightgate.names import is_digest
 from lightgate.records.release_record import ReadableRecord
 from lightgate.spec.keys import AppSpec
 from lightgate_cli.connection import Connection
-from lightgate_cli.reading.app_status import has_digest, paused_by, record_of
+from lightgate_cli.reading.app_status import has_digest, record_of
 from lightgate_cli.reading.explaining import PushFacts
 from lightgate_cli.reading.gather import read_history, read_spec
 
@@ -42,7 +42,6 @@ def read_push(app: str, asked: str, connection: Connection) -> PushFacts:
         releases=_of_push(asked, records),
         others=records,
         lock=lock,
-        pause=paused_by(lock),
         live=live,
         live_record=record_of(records, live),
         image=image,

@@ -37,10 +37,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFacts:
-    """`progress` is None unless it runs. `unread` says what could not be read."""
+    """The answer of `lightgate show`.
+
+    `progress` is None unless it runs. `unread` says what could not be read.
+    """
 
     record: ReadableRecord
     now: datetime
+    schema_version: int = 1
     progress: Progress | None = None
     evidence: Evidence | None = None
     evidence_address: str | None = None
@@ -58,7 +62,7 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
         bucket = connection.output("EvidenceBucketName")
         address = f"s3://{bucket}/{record.evidence}"
         try:
-            evidence = read_evidence(record, connection)
+            evidence = _read_evidence(record, connection)
         except UnreachableError as error:
             unread.append(f"The evidence {address} could not be read: {error}.")
     return ReleaseFacts(
@@ -72,7 +76,7 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
 
 
 @reaching("S3")
-def read_evidence(record: ReadableRecord, connection: Connection) -> Evidence:
+def _read_evidence(record: ReadableRecord, connection: Connection) -> Evidence:
     """Raises UnreachableError if it could not be read, or is no longer kept."""
     bucket = connection.output("EvidenceBucketName")
     body = connection.client("s3").get_object(Bucket=bucket, Key=record.evidence)["Body"].read()
@@ -100,12 +104,16 @@ class LogSource(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseLogs:
-    """The end of the log of each container, masked. `unread` says what could not be read."""
+    """The answer of `lightgate logs`: the end of the log of each container, masked.
+
+    `unread` says what could not be read.
+    """
 
     app: str
     release: str
     source: LogSource
     containers: Mapping[str, Sequence[str]]
+    schema_version: int = 1
     unread: Sequence[str] = ()
 
 
@@ -118,7 +126,7 @@ def read_logs(text: str, app: str | None, connection: Connection) -> ReleaseLogs
     record = find_release(text, app, connection)
     if record.evidence is not None:
         try:
-            found = read_evidence(record, connection)
+            found = _read_evidence(record, connection)
         except UnreachableError:
             # The file is no longer kept, or not readable. Lightsail may still have the log.
             pass

@@ -27,7 +27,7 @@ class Event:
 
 def timeline(record: ReadableRecord) -> Sequence[Event]:
     """The events of the release, as far as its record has them, the oldest first."""
-    found = [Event(at=record.started_at, what="started", text=started_by(record))]
+    found = [Event(at=record.started_at, what="started", text=_started_by(record))]
     for stage in record.stages:
         begin, end = stage.started_at, stage.ended_at
         match stage.name:
@@ -44,7 +44,7 @@ def timeline(record: ReadableRecord) -> Sequence[Event]:
             case StageName.NODE:
                 found.append(Event(at=begin, what="deployment", text=stage.reason or "created"))
                 if end is not None:
-                    found += [Event(at=end, what="plan", text=each) for each in plan(record)]
+                    found += [Event(at=end, what="plan", text=each) for each in _plan(record)]
             case StageName.MIGRATION:
                 found += _migrations(record, begin, end)
             case StageName.ROLLBACK:
@@ -59,7 +59,7 @@ def timeline(record: ReadableRecord) -> Sequence[Event]:
     return sorted(found, key=lambda event: event.at)
 
 
-def started_by(record: ReadableRecord) -> str:
+def _started_by(record: ReadableRecord) -> str:
     """Who or what has started the release, in a sentence's middle."""
     image = f"{record.repository}:{record.tag}" if record.tag else record.repository
     who = record.who or "a person"
@@ -77,7 +77,7 @@ def started_by(record: ReadableRecord) -> str:
     return f"by {who}"
 
 
-def plan(record: ReadableRecord) -> Sequence[str]:
+def _plan(record: ReadableRecord) -> Sequence[str]:
     """The planned migrations, each with its class and the operations that decide it."""
     if not record.migrations:
         return ["nothing pending"] if record.kind is ReleaseKind.IMAGE else []

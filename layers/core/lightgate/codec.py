@@ -35,7 +35,7 @@ def encode(value: object, *, complete: bool = False) -> Any:  # noqa: ANN401 - J
     if isinstance(value, list | tuple):
         return [encode(member, complete=complete) for member in value]
     if is_dataclass(value) and not isinstance(value, type):
-        members = {field: getattr(value, field.name) for field in _fields(value.__class__)}
+        members = {field: getattr(value, field.name) for field in fields_of(value.__class__)}
         return {
             field.key: encode(member, complete=complete)
             for field, member in members.items()
@@ -59,7 +59,9 @@ def decode[T](
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class EncodedField:
+    """A field as `encode` writes it. `is_left_out`: not while it is None."""
+
     name: str
     key: str
     kind: Any
@@ -68,13 +70,13 @@ class _Field:
 
 
 @cache
-def _fields(kind: type) -> tuple[_Field, ...]:
+def fields_of(kind: type) -> tuple[EncodedField, ...]:
     hints = get_type_hints(kind)
     found = []
     for field in fields(kind):
         has_default = field.default is not MISSING or field.default_factory is not MISSING
         found.append(
-            _Field(
+            EncodedField(
                 name=field.name,
                 key=_key(field.name, hints[field.name]),
                 kind=hints[field.name],
@@ -139,7 +141,7 @@ class _Decoder:
     def _dataclass(self, kind: type, document: object, path: str) -> object:
         found = dict(_checked(Mapping, document, path))
         values: dict[str, object] = {}
-        for field in _fields(kind):
+        for field in fields_of(kind):
             member = found.pop(field.key, _NOTHING)
             if member is not _NOTHING:
                 values[field.name] = self.decode(field.kind, member, f"{path}.{field.key}")
@@ -152,7 +154,7 @@ class _Decoder:
 
 def _statuses(kind: type) -> Sequence[str]:
     """The values that the field `status` can have."""
-    [of_status] = [field.kind for field in _fields(kind) if field.name == "status"]
+    [of_status] = [field.kind for field in fields_of(kind) if field.name == "status"]
     if isinstance(of_status, type) and issubclass(of_status, enum.Enum):
         return [member.value for member in of_status]
     return get_args(of_status)

@@ -20,6 +20,7 @@ CALLED_FROM_OUTSIDE = {
     "_create_connection": "aiohttp calls it",
     "do_GET": "http.server calls it",
     "log_message": "http.server calls it",
+    "format_commands": "click calls it",
     "wait_seconds": "the patches of the engine read it by its path",
 }
 FOUND_BY_NAME = "local.lightsail.api.operations"
