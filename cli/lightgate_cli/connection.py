@@ -36,7 +36,8 @@ AWS_ERRORS = (
     exceptions.BotoCoreError,
     exceptions.HTTPClientError,
 )
-_DEFAULT_STACK = "lightgate"
+__SERVER_ERRORS = 500
+DEFAULT_STACK = "lightgate"
 # Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
 _MOST_PAGES = 8
 _DENIED = (
@@ -174,6 +175,11 @@ class Connection:
         """The account of the stack, by its state machine."""
         return self.output("StateMachineArn").split(":")[4]
 
+    @cached_property
+    def caller(self) -> str:
+        """The ARN of the identity whose credentials are used."""
+        return str(self.client("sts").get_caller_identity()["Arn"])
+
     @property
     def apps_path(self) -> str:
         return self.output("AppsPath")
@@ -219,6 +225,20 @@ class Connection:
                     values = {name: TypeDeserializer().deserialize(v) for name, v in item.items()}
                     plain = json.loads(json.dumps(values, default=float))
                     yield decode(ReadableRecord, plain, ignore_unknown=True)
+
+    def newest_release(self, app: str) -> str | None:
+        """The id of the app's newest release on record, None if there is none."""
+        found = self.client("dynamodb").query(
+            TableName=self.table.name,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=1,
+            KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
+            ProjectionExpression="#item",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": "release#"}},
+        )["Items"]
+        return found[0]["item"]["S"].removeprefix("release#") if found else None
 
     def all_app_names(self) -> Sequence[str]:
         """The apps that have a spec, or had a release."""
@@ -285,6 +305,14 @@ class Connection:
 
 def _pairs(listed: Iterable[Mapping[str, str]], kind: str) -> Mapping[str, str]:
     return {each[f"{kind}Key"]: each[f"{kind}Value"] for each in listed}
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether AWS may answer the same call later, unlike one that it does not allow."""
+    if not isinstance(error, exceptions.ClientError):
+        return not isinstance(error, exceptions.NoCredentialsError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_ERRORS)
+    return status >= _SERVER_ERRORS or "Throttl" in error_code(error)
 
 
 @contextmanager

@@ -9,15 +9,17 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import click
-
-from lightgate.errors import LightgateError, sentence
+from lightgate.errors import UnreachableError, sentence
 from lightgate.notifications.email import one_line
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.release.lightgate_command import resume_command
 from lightgate.release.lock import Lock, Waiting
+from lightgate.release.unchecked_request import requested_app
 from lightgate.state import FinalOutcome, State
 from lightgate_cli.acting.stages import FollowedStage, Seen, stages_of
-from lightgate_cli.connection import AWS_ERRORS, Connection
+from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
+from lightgate_cli.errors import CommandError, Problem
+from lightgate_cli.reading.finding import find_release
 from lightgate_cli.reading.gather import read_spec, watch_period
 
 # The events of a Wait, and those of the task before it.
@@ -221,7 +223,9 @@ def _patiently[T](
     while True:
         try:
             found = read(followed, connection)
-        except (*AWS_ERRORS, LightgateError):
+        except (*AWS_ERRORS, UnreachableError) as error:
+            if not may_pass(error):
+                raise
             followed.failures += 1
             if followed.failures == 1:
                 view.note("AWS does not answer. The release goes on; trying again.")
@@ -235,6 +239,23 @@ def _patiently[T](
 
 def _pause(connection: Connection) -> None:
     time.sleep((_LOCAL_POLL if connection.is_local else _POLL).total_seconds())
+
+
+def execution_of(text: str, app: str | None, connection: Connection) -> Followed:
+    """The execution of a release, by the id, tag or digest of the release or by its own ARN.
+
+    Raises:
+        CommandError: there is none, or several releases may be meant.
+    """
+    if connection.executions.has(text):
+        found = connection.client("stepfunctions").describe_execution(executionArn=text)
+        return Followed(app=requested_app(json.loads(found["input"])), execution=text)
+    record = find_release(text, app, connection)
+    if record.execution is None:
+        raise CommandError(
+            Problem.NOT_FOUND, f"The record of release {record.release} names no execution."
+        )
+    return Followed(app=record.app, execution=record.execution, release=record.release)
 
 
 @contextmanager

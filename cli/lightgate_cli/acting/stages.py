@@ -112,9 +112,7 @@ def _stage(
     name: StageName, began_at: datetime, ended_at: datetime | None, detail: str = ""
 ) -> FollowedStage:
     mark = Mark.RUNNING if ended_at is None else Mark.DONE
-    return FollowedStage(
-        name=name, mark=mark, began_at=began_at, ended_at=ended_at, detail=detail
-    )
+    return FollowedStage(name=name, mark=mark, began_at=began_at, ended_at=ended_at, detail=detail)
 
 
 def _admission(state: State) -> FollowedStage:

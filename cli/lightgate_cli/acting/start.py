@@ -58,7 +58,5 @@ def require_spec(app: str, connection: Connection) -> AppSpec:
     if not found.exists:
         raise no_such_app(app, connection)
     if found.spec is None:
-        raise RefusedError(
-            f"The spec of {app} is broken: {found.problem}", code=RefusalCode.SPEC
-        )
+        raise RefusedError(f"The spec of {app} is broken: {found.problem}", code=RefusalCode.SPEC)
     return found.spec
