@@ -36,8 +36,8 @@ AWS_ERRORS = (
     exceptions.BotoCoreError,
     exceptions.HTTPClientError,
 )
-__SERVER_ERRORS = 500
-DEFAULT_STACK = "lightgate"
+_SERVER_ERRORS = 500
+_DEFAULT_STACK = "lightgate"
 # Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
 _MOST_PAGES = 8
 _DENIED = (
@@ -87,6 +87,11 @@ class Connection:
         self._clients: dict[tuple[str, int], Any] = {}
         # boto3 makes no two clients at once.
         self._making = RLock()
+
+    @property
+    def local_endpoint(self) -> str | None:
+        """The address of the local cloud; None if the stack is on AWS."""
+        return self._local.endpoint if self._local is not None else None
 
     @property
     def is_local(self) -> bool:
@@ -299,8 +304,7 @@ class Connection:
         )
         # The installed stubs know the services by their literal names only.
         connect: Callable[..., Any] = self._session.client
-        endpoint = self._local.endpoint if self._local is not None else None
-        return connect(service, endpoint_url=endpoint, config=config)
+        return connect(service, endpoint_url=self.local_endpoint, config=config)
 
 
 def _pairs(listed: Iterable[Mapping[str, str]], kind: str) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ import click
 
 from lightgate_cli import output, terminal
 from lightgate_cli.acting.carry_out import carry_out
-from lightgate_cli.acting.docker import host_of
+from lightgate_cli.acting.docker import login_of
 from lightgate_cli.acting.live import require_live, require_status
 from lightgate_cli.acting.promoting import copy_commands
 from lightgate_cli.acting.start import require_spec, start
@@ -64,7 +64,7 @@ def promote(
     live = require_live(status)
     digest, repository = str(live.digest), str(status.repository)
     if repository != spec.repository:
-        host = host_of(_registry(connection))
+        host = login_of(connection).host
         commands = copy_commands(
             host, connection.region, repository, digest, live.tag, target, spec
         )
@@ -84,8 +84,3 @@ def promote(
         reason=why,
     )
     carry_out(started, connection, is_followed=is_followed, as_json=as_json)
-
-
-def _registry(connection: Connection) -> str:
-    answer = connection.client("ecr").get_authorization_token()
-    return str(answer["authorizationData"][0]["proxyEndpoint"])

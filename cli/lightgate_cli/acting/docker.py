@@ -96,9 +96,6 @@ def login_of(connection: Connection) -> Login:
     """A login to the account's own registry."""
     answer = connection.client("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(answer["authorizationToken"]).decode().partition(":")
-    return Login(host=host_of(answer["proxyEndpoint"]), user=user, password=password)
-
-
-def host_of(address: str) -> str:
-    """The host with its port, as docker names a registry."""
-    return urlsplit(address).netloc or address
+    # The local cloud has its registry at its own address.
+    address = connection.local_endpoint or answer["proxyEndpoint"]
+    return Login(host=urlsplit(address).netloc, user=user, password=password)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import click
+
 from lightgate.errors import UnreachableError, sentence
 from lightgate.notifications.email import one_line
 from lightgate.records.recorded_outcome import EndStatus

@@ -39,7 +39,7 @@ def require_live(status: AppStatus) -> Live:
             Problem.NOT_FOUND,
             f"The image of version {status.live.version} of {status.app} is not on record: "
             "Lightgate has not deployed that version.",
-            hint="Name an image: docker images are listed by aws ecr describe-images "
+            hint="Name an image by its tag or digest. To list them: aws ecr describe-images "
             f"--repository-name {status.repository}",
         )
     return status.live

@@ -187,7 +187,8 @@ def _tagged(repository: str, tag: str, connection: Connection) -> str | None:
             f"There is no repository {repository} in this account and region.",
             hint=f"Create it: aws ecr create-repository --repository-name {repository}",
         ) from error
-    return str(found["imageDetails"][0]["imageDigest"])
+    # The local cloud has an empty list for a tag that does not exist.
+    return next((str(image["imageDigest"]) for image in found["imageDetails"]), None)
 
 
 def _is_immutable(repository: str, connection: Connection) -> bool:

@@ -57,7 +57,7 @@ class Lines:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[StageName, datetime], Mark] = {}
+        self._known: dict[StageName, Mark] = {}
 
     def show(self, stages: Sequence[FollowedStage]) -> None:
         output.print_lines(changes(stages, self._known))
@@ -67,17 +67,16 @@ class Lines:
 
 
 def changes(
-    stages: Sequence[FollowedStage], known: dict[tuple[StageName, datetime], Mark]
+    stages: Sequence[FollowedStage], known: dict[StageName, Mark]
 ) -> Iterator[str]:
     """A line for each stage that is new, or that has ended since; `known` is brought up to date.
 
     One that begins and ends between two looks has one line.
     """
     for stage in stages:
-        key = (stage.name, stage.began_at)
-        if known.get(key) == stage.mark:
+        if known.get(stage.name) == stage.mark:
             continue
-        known[key] = stage.mark
+        known[stage.name] = stage.mark
         label = f"{_NAMES[stage.name].lower():<13}"
         if stage.mark is Mark.RUNNING:
             expected = f", expected to take {clock(stage.expected)}" if stage.expected else ""
