@@ -66,9 +66,7 @@ class Lines:
         output.print_lines([f"{time_of_day(self._connection.now())}  {text}"])
 
 
-def changes(
-    stages: Sequence[FollowedStage], known: dict[StageName, Mark]
-) -> Iterator[str]:
+def changes(stages: Sequence[FollowedStage], known: dict[StageName, Mark]) -> Iterator[str]:
     """A line for each stage that is new, or that has ended since; `known` is brought up to date.
 
     One that begins and ends between two looks has one line.
