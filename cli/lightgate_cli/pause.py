@@ -2,12 +2,12 @@
 
 import click
 
+from lightgate.records.wording import moment
 from lightgate_cli import output
 from lightgate_cli.acting import pausing
 from lightgate_cli.acting.start import require_app
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
-from lightgate_cli.reading.wording import moment
 
 _LONGEST_REASON = 500
 

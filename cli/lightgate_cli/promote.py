@@ -2,6 +2,7 @@
 
 import click
 
+from lightgate.records.wording import called
 from lightgate_cli import output, terminal
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.docker import login_of
@@ -17,7 +18,6 @@ from lightgate_cli.options import (
     reason_option,
     skip_snapshot_option,
 )
-from lightgate_cli.reading.wording import called
 
 _NOT_RELEASED = 1
 

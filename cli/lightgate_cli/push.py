@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
+from lightgate.records.wording import moment
 from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.docker import Docker
 from lightgate_cli.acting.pushing import Target, push_image, release_of_push, target_of_push
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
-from lightgate_cli.reading.wording import moment
 
 
 @click.command(

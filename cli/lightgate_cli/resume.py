@@ -2,13 +2,13 @@
 
 import click
 
+from lightgate.records.wording import moment
 from lightgate_cli import output
 from lightgate_cli.acting import pausing
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.start import Started, require_app
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, follow_option, json_option
-from lightgate_cli.reading.wording import moment
 
 
 @click.command(

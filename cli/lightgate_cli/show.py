@@ -6,17 +6,17 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
+from lightgate.records.timeline import applied, timeline
+from lightgate.records.wording import called, clock, moment, seconds, time_of_day
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.following import execution_of
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import app_option, connected, follow_option, json_option
-from lightgate_cli.reading.app_status import ABANDONED, RELEASING
+from lightgate_cli.reading.app_status import ABANDONED
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
-from lightgate_cli.reading.timeline import applied, timeline
-from lightgate_cli.reading.wording import called, clock, moment, seconds, time_of_day
 
 _BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
@@ -54,8 +54,8 @@ def show(
 ) -> None:
     """Show what happened in RELEASE, and what to do now.
 
-    RELEASE is its id, the beginning of it, its tag or its digest. Of a tag or a digest it is the
-    newest release. With --follow it may also be the ARN of an execution.
+    RELEASE is its id, the beginning of it, its tag or its digest. A tag or a digest means
+    its newest release. With --follow it may also be the ARN of an execution.
     """
     if is_followed:
         followed = execution_of(release, app, connection)
@@ -87,7 +87,7 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Next", list(record.next_steps))
     add("Warning", list(record.warnings))
     shown.append(Text())
-    for event in timeline(record):
+    for event in timeline(record, facts.evidence):
         begin = f"{time_of_day(event.at)}  {event.what}"
         shown += output.labelled(begin, event.text, width=width, column=_TIMELINE)
     shown.append(Text())
@@ -127,7 +127,9 @@ def _progress(facts: ReleaseFacts) -> str:
 def _database(record: ReadableRecord) -> list[str]:
     found = []
     if record.migrations:
-        found.append(f"{applied(record)} migrations applied")
+        is_unknown = any(one.status is MigrationStatus.UNKNOWN for one in record.migrations)
+        told = "it is unknown which migrations were applied"
+        found.append(told if is_unknown else f"{applied(record)} migrations applied")
     snapshot = record.snapshot
     if snapshot is not None:
         at = snapshot.restores_to

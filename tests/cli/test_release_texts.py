@@ -1,4 +1,4 @@
-"""`lightgate history` and `lightgate show`, as they are told."""
+"""The texts of `lightgate history` and `lightgate show`."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -82,6 +82,12 @@ def test_the_history_reads_as_its_golden_file(width: int | None) -> None:
     assert_golden(f"history-{'pipe' if width is PIPE else 'terminal'}", lines)
     if width is not PIPE:
         assert_fits_a_terminal(lines)
+
+
+def test_the_example_of_the_documentation() -> None:
+    found = History(records=releases.demo(), live=BACK)
+
+    assert_golden("history-example-pipe", history.lines(found, NOW, width=PIPE))
 
 
 def shown() -> dict[str, ReleaseFacts]:

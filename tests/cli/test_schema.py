@@ -1,4 +1,4 @@
-"""What the commands print with --json is as docs/command-line.schema.json says."""
+"""The JSON of each command is valid by docs/command-line.schema.json."""
 
 import json
 from typing import Any

@@ -253,9 +253,9 @@ def test_a_command_does_not_make_its_image_that_of_the_app(cloud: Cloud, runtime
         ended(command, deployment=deployed(), verification=verified()), runtime
     )
 
-    record = runtime.releases.find(NAME, RELEASE)
-    assert record is not None
-    assert (settled.status, record.digest) == ("SUCCEEDED", None)
+    assert IMAGE.digest is not None
+    image = runtime.releases.release_of_image(NAME, IMAGE.digest)
+    assert (settled.status, image) == ("SUCCEEDED", None)
     assert settled.subject.startswith(f"[production] {NAME} SUCCEEDED")
     assert message(settled)["kind"] == "COMMAND"
 

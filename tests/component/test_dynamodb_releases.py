@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -9,7 +10,15 @@ from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
+from lightgate.records.release_record import (
+    MigrationStatus,
+    ReadableRecord,
+    RecordedMigration,
+    ReleaseStage,
+    StageName,
+)
 from lightgate.records.version import VersionRecord
+from lightgate.release.release import ReleaseKind
 from tests.component import table
 from tests.component.cloud import Cloud
 from tests.support.builders import version_record
@@ -39,13 +48,20 @@ def record_outcome(
     """What is on record of the release after settling, as that of `r1` of `crops`."""
     recorded = records.record_outcome(
         replace(outcome, app=app, release=release),
-        execution=execution,
+        record(app, release, outcome.status, execution=execution),
+        rollback=None,
         digest=digest,
         owes_message=True,
+        expires_at=None,
     ).outcome
     assert recorded is not None
     assert (recorded.app, recorded.release) == (app, release)
     return replace(recorded, app="crops", release="r1")
+
+
+def record(app: str, release: str, status: str, **more: Any) -> ReadableRecord:
+    known = {"kind": ReleaseKind.IMAGE, "started_at": STARTED, "execution": ARN}
+    return ReadableRecord(app=app, release=release, status=status, **known | more)
 
 
 def count(cloud: Cloud) -> int:
@@ -128,7 +144,14 @@ def test_a_release_whose_message_is_sent_does_not_owe_it_again(records: Releases
 
 
 def test_a_quiet_outcome_owes_nothing(records: Releases) -> None:
-    records.record_outcome(FIRST, execution=ARN, digest=None, owes_message=False)
+    records.record_outcome(
+        FIRST,
+        record("crops", "r1", FIRST.status),
+        rollback=None,
+        digest=None,
+        owes_message=False,
+        expires_at=None,
+    )
 
     assert list(records.owed_messages()) == []
 
@@ -217,3 +240,68 @@ def test_a_record_of_another_version_of_lightgate_is_read_as_far_as_it_can_be(
     record = records.get("crops", "r1")
 
     assert (record.outcome, record.admission) == (FIRST, None)
+
+
+def test_the_readable_record_is_plain_and_keeps_the_names_that_are_promised(
+    cloud: Cloud, records: Releases
+) -> None:
+    written = record(
+        "crops",
+        "r1",
+        "SUCCEEDED",
+        tag="v2",
+        stages=(ReleaseStage(name=StageName.NODE, started_at=STARTED, reason="version 2 created"),),
+        migrations=(
+            RecordedMigration(
+                name="crops.0002_season", status=MigrationStatus.APPLIED, seconds=0.5
+            ),
+        ),
+        saved=timedelta(seconds=90),
+    )
+    records.record_outcome(
+        FIRST, written, rollback=None, digest=None, owes_message=False, expires_at=STARTED
+    )
+
+    [found] = records.history("crops")
+    item = cloud.client("dynamodb").get_item(
+        TableName=table.NAME, Key={"app": {"S": "crops"}, "item": {"S": "release#r1"}}
+    )["Item"]
+
+    assert found == written
+    assert item["tag"] == {"S": "v2"}
+    assert item["schemaVersion"] == {"N": "1"}
+    assert item["savedSeconds"] == {"N": "90.0"}
+    assert item["migrations"]["L"][0]["M"]["seconds"] == {"N": "0.5"}
+    assert item["expiresAt"] == {"N": str(int(STARTED.timestamp()))}
+    texts = [value["S"] for value in item.values() if "S" in value]
+    assert not any(text.startswith(("{", "[")) for text in texts)
+
+
+def test_a_rollback_has_a_record_of_its_own_that_names_its_cause(records: Releases) -> None:
+    own = record("crops", ID, "ROLLED_BACK")
+    back = record("crops", f"{ID}-back", "SUCCEEDED", caused_by=ID)
+    records.record_outcome(
+        replace(FIRST, release=ID),
+        own,
+        rollback=back,
+        digest=None,
+        owes_message=False,
+        expires_at=None,
+    )
+
+    assert list(records.history("crops")) == [back, own]
+    assert records.versions("crops") == {}
+
+
+def test_the_record_of_what_is_live_expires_once_another_version_is(
+    cloud: Cloud, records: Releases
+) -> None:
+    record_outcome(records, "r1", FIRST)
+
+    records.let_expire("crops", "r1", STARTED)
+    records.let_expire("crops", "r1", STARTED + timedelta(days=1))
+    records.let_expire("crops", "r2", STARTED)
+
+    items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
+    expiring = {one["item"]["S"]: one["expiresAt"]["N"] for one in items if "expiresAt" in one}
+    assert expiring == {"release#r1": str(int(STARTED.timestamp()))}

@@ -16,7 +16,7 @@ from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report_reader import read_gate_report
 from lightgate.names import RELEASE_VARIABLE
 from lightgate.operations import investigate_failure as investigation
-from lightgate.operations.investigate_failure import investigate_failure
+from lightgate.operations.collect_evidence import collect_evidence
 from lightgate.runtime import Runtime, Settings
 from lightgate.state import Facts, Stop, StopStatus
 from lightgate.verification.health import WatchStatus
@@ -70,6 +70,11 @@ def failed(
     return Facts(
         state=bare_state(admission=admission(release), deployment=progress(**usual | changes))
     )
+
+
+def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
+    """What the step does: it collects the evidence, and looks into the failure with it."""
+    return investigation.investigate_failure(facts, collect_evidence(facts, runtime), runtime)
 
 
 def opened() -> str:

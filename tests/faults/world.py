@@ -263,7 +263,7 @@ class World:
                 digest=item.get("digest", {}).get("S", ""),
             )
             for item in self.items()
-            if item["item"]["S"].startswith("release#")
+            if item["item"]["S"].startswith("release#") and "causedBy" not in item
         ]
         return sorted(found, key=lambda each: each.id)
 

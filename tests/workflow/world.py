@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from moto.ecr.models import ecr_backends
 
+from lightgate.aws.dynamodb import as_values
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.ecr import Registry
 from lightgate.image.tags import TaggedImage
@@ -27,7 +28,7 @@ type Json = dict[str, Any]
 
 STACK = "lightgate"
 APP = "crops-backend"
-MAILBOXES = "mailboxes"
+MAILBOXES, EVIDENCE = "mailboxes", "evidence"
 PASSWORD = "hunter2-in-the-database-url"
 SECRET_KEY = "of-django-and-of-nobody-else"
 SPEC: Json = {
@@ -146,9 +147,11 @@ class World:
             "LIGHTGATE_TOPIC": self.topic,
             "LIGHTGATE_APPS_PATH": f"/{STACK}/apps",
             "LIGHTGATE_MAILBOX_BUCKET": MAILBOXES,
+            "LIGHTGATE_EVIDENCE_BUCKET": EVIDENCE,
             "LIGHTGATE_MAILBOX_ROLE": "arn:aws:iam::123456789012:role/mailbox",
         }
-        cloud.client("s3").create_bucket(Bucket=MAILBOXES)
+        for bucket in (MAILBOXES, EVIDENCE):
+            cloud.client("s3").create_bucket(Bucket=bucket)
         self.site = Site(lambda: self.lightsail.serving(APP))
         self.functions = Functions(patch, cloud.clock, self.site, environment)
         self.machine = ReleaseMachine(cloud, self.functions, self.topic, patch)
@@ -182,7 +185,7 @@ class World:
     def records(self) -> dict[str, Json]:
         """The recorded outcome of each release, by app and release."""
         return {
-            f"{item['app']['S']} {item['item']['S']}": json.loads(item["outcome"]["S"])
+            f"{item['app']['S']} {item['item']['S']}": as_values(item)["outcome"]
             for item in self.items()
             if "outcome" in item
         }
@@ -214,7 +217,11 @@ class World:
 
     def statuses(self) -> list[str]:
         """How each release on record stands, by the time of its start."""
-        of_releases = [item for item in self.items() if item["item"]["S"].startswith("release#")]
+        of_releases = [
+            item
+            for item in self.items()
+            if item["item"]["S"].startswith("release#") and "causedBy" not in item
+        ]
         ordered = sorted(of_releases, key=lambda item: item["item"]["S"])
         return [item["status"]["S"] for item in ordered]
 

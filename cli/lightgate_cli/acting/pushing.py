@@ -8,6 +8,7 @@ from pathlib import Path
 from lightgate.errors import RefusedError
 from lightgate.image.config import config_digest
 from lightgate.names import start_of
+from lightgate.records.wording import called
 from lightgate.release.lock import Pause
 from lightgate.release.request import is_tag
 from lightgate.spec.keys import AppSpec
@@ -18,7 +19,6 @@ from lightgate_cli.acting.start import require_spec
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.reading.app_status import AppStatus, Live
-from lightgate_cli.reading.wording import called
 
 # Events of ECR come within seconds. A missed push is found by Reconcile, in 20 minutes.
 _LONGEST_START = timedelta(minutes=2)

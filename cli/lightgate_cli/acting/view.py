@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lightgate.records.release_record import StageName
+from lightgate.records.wording import clock, time_of_day
 from lightgate_cli import output
 from lightgate_cli.acting.following import View
 from lightgate_cli.acting.stages import FollowedStage, Mark
 from lightgate_cli.connection import Connection
-from lightgate_cli.reading.wording import clock, time_of_day
 
 _NAMES = {
     StageName.ADMISSION: "Admission",

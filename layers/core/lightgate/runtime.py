@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lightgate.aws.ecr import Registry
     from lightgate.aws.image_stores import ImageStores
     from lightgate.aws.lightsail import Lightsail
+    from lightgate.aws.s3_evidence import EvidenceFiles
     from lightgate.aws.s3_gate_channel import GateChannels
     from lightgate.aws.secretsmanager import Secrets
     from lightgate.aws.sns import Topic
@@ -66,10 +67,12 @@ class Settings:
     topic: str
     apps_path: str
     mailbox_bucket: str
+    evidence_bucket: str
     mailbox_role: str
     stack: str
     stack_id: str
     notification_email: str = ""
+    record_days: int = 365
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -82,6 +85,8 @@ class Settings:
             state_machine=environment.get("LIGHTGATE_STATE_MACHINE", ""),
             topic=environment.get("LIGHTGATE_TOPIC", ""),
             mailbox_bucket=environment.get("LIGHTGATE_MAILBOX_BUCKET", ""),
+            evidence_bucket=environment.get("LIGHTGATE_EVIDENCE_BUCKET", ""),
+            record_days=int(environment.get("LIGHTGATE_RECORD_DAYS", "365")),
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
         )
@@ -130,6 +135,12 @@ class Runtime:
         from lightgate.aws.ssm import AppParameters
 
         return AppParameters(make_client("ssm"), self.settings.apps_path)
+
+    @cached_property
+    def evidence(self) -> EvidenceFiles:
+        from lightgate.aws.s3_evidence import EvidenceFiles
+
+        return EvidenceFiles(make_client("s3"), self.settings.evidence_bucket)
 
     @cached_property
     def executions(self) -> Executions:

@@ -52,6 +52,7 @@ def watched(
             Lightsail(service.api, service.api, lambda: datetime.now(UTC)).service(service.name),
             version=version,
             marker=None,
+            at=now,
             problems={
                 name: problem_of(probe, ask(service.url, probe))
                 for name, probe in probes_of(seen, rules).items()

@@ -53,6 +53,7 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
             ),
             Operation(migration="crops.0003", kind="Odd", target="c", effect=Effect.UNKNOWN),
         ],
+        names=["crops.0002", "crops.0003"],
         listed=2,
     )
 

@@ -96,6 +96,7 @@ def test_a_stack_that_cannot_be_created_leaves_nothing_behind() -> None:
     assert kept == {
         "ReleaseTable": "RetainExceptOnCreate",
         "MailboxBucket": "RetainExceptOnCreate",
+        "EvidenceBucket": "RetainExceptOnCreate",
     }
 
 

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from lightgate.aws.dynamodb import as_values
 from tests.component import table
 from tests.workflow.queue.test_shared_service import COPY, ELSEWHERE, owners
 from tests.workflow.stepper import Stepper
@@ -77,7 +78,7 @@ class Play:
                 continue
             key = {"app": {"S": app}, "item": {"S": f"release#{holder.release}"}}
             found = self.world.cloud.client("dynamodb").get_item(TableName=table.NAME, Key=key)
-            service = found["Item"]["admission"]["S"].partition('"service": "')[2].split('"')[0]
+            service = as_values(found["Item"])["admission"]["release"]["service"]
             assert service not in held, self.log
             held[service] = app
         found_owners = owners(self.world)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lightgate.aws.dynamodb import as_values
 from lightgate.names import pin_tag
 from tests.component import images
 from tests.component.cloud import ACCOUNT, REGION
@@ -252,7 +253,7 @@ def age(versions: Versions) -> None:
         versions.edit(version, dict.fromkeys(("web", "migrate"), reference(index)))
     runs = {digest: version for version, digest in versions.runs.items()}
     for item in world.items():
-        outcome = json.loads(item.get("outcome", {"S": "{}"})["S"])
+        outcome = as_values(item).get("outcome", {})
         for past in outcome.get("versions", []):
             past["digest"] = versions.pushed[runs[past["digest"]]]
             del past["specDigest"]

@@ -14,10 +14,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code
-from lightgate.aws.dynamodb import Table
+from lightgate.aws.dynamodb import Table, as_values
 from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
+from lightgate.outcome.begun_record import begun_record
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
+from lightgate.records.release_record import ReadableRecord
 from lightgate.records.version import VersionRecord, read_version
 from lightgate.release.lock import LockAnswer, LockRequest, LockStatus, execution_name_of
 from lightgate.state import Admitted
@@ -35,6 +37,8 @@ OWED = "#owed-messages"
 _NOT_ENDED = "attribute_not_exists(ended)"
 _ITS_ONLY_RELEASE = f"{_NOT_ENDED} AND (attribute_not_exists(#release) OR #release = :release)"
 _NO_OUTCOME = "attribute_not_exists(outcome)"
+# DynamoDB's time to live reads it (template.yaml).
+_EXPIRES = "expiresAt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +146,15 @@ class Releases:
     def last_known(self, app: str) -> LastKnown | None:
         """The facts from the app's last admitted release; None without one."""
         for item in self._newest_items(app):
-            if "admission" in item:
-                release = json.loads(item["admission"]["S"])["release"]
+            if (admission := _document(item, "admission")) is not None:
                 with contextlib.suppress(DecodeError):
-                    return decode(LastKnown, release, ignore_unknown=True)
+                    return decode(LastKnown, admission["release"], ignore_unknown=True)
         return None
 
     def _newest_outcomes(self, app: str) -> Iterator[_Json]:
         for item in self._newest_items(app):
-            if "outcome" in item:
-                yield json.loads(item["outcome"]["S"])
+            if (outcome := _document(item, "outcome")) is not None:
+                yield outcome
 
     def _newest_items(self, app: str) -> Iterator[Mapping[str, Any]]:
         """The app's last 200 releases as they are in the table, the newest first."""
@@ -175,40 +178,65 @@ class Releases:
     def record_outcome(
         self,
         outcome: RecordedOutcome,
+        record: ReadableRecord,
         *,
-        execution: str,
+        rollback: ReadableRecord | None,
         digest: str | None,
         owes_message: bool,
+        expires_at: datetime | None,
     ) -> ReleaseRecord:
         """Record the outcome, and return what is on record.
 
         The first outcome stands: a step that runs again after a lost answer, and comes
         to another conclusion because time has passed, gets the one that was recorded.
+        `rollback` is the record of the rollback that the release has made. `digest` is the image
+        that it brought the app. DynamoDB deletes the records some time after `expires_at`; never
+        where it is None.
         """
         app, release = outcome.app, outcome.release
+        execution = record.execution or ""
+        expiry = {} if expires_at is None else {_EXPIRES: int(expires_at.timestamp())}
         settled = self._table.update(
             app,
             _release(release),
-            {
-                "status": outcome.status,
-                "outcome": json.dumps(encode(outcome)),
-                "execution": execution,
-                **({"digest": digest} if digest else {}),
-            },
+            {**_attributes(record), "outcome": encode(outcome), **expiry},
             condition=_NO_OUTCOME,
         )
         writes = [
             settled,
-            self._table.update(app, _execution(execution), {"release": release}),
+            self._table.update(app, _execution(execution), {"release": release, **expiry}),
             self._owes(app, release) if owes_message else self._owes_nothing(app, release),
             *([self._image_known(app, digest, release)] if digest else []),
         ]
+        if rollback is not None:
+            back = {**_attributes(rollback), **expiry}
+            writes.append(self._table.put(app, _release(rollback.release), back))
         try:
             self._table.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
             if not _is_condition(error):
                 raise
         return self.get(app, release)
+
+    def let_expire(self, app: str, release: str, at: datetime) -> None:
+        """DynamoDB may delete this record some time after that moment. Safe to repeat."""
+        update = self._table.update(
+            app,
+            _release(release),
+            {_EXPIRES: int(at.timestamp())},
+            condition=f"attribute_exists(app) AND attribute_not_exists({_EXPIRES})",
+        )["Update"]
+        try:
+            self._table.client.update_item(**update)
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+
+    def history(self, app: str) -> Iterator[ReadableRecord]:
+        """The readable records of the app's last 200 releases, the newest first."""
+        for item in self._newest_items(app):
+            if (found := _readable(item)) is not None:
+                yield found
 
     def owes_message(self, app: str, release: str) -> bool:
         """Whether the release still has to be heard of."""
@@ -251,14 +279,14 @@ class Releases:
             yield self._table.update(
                 app, _release(answer.begun.release), {"begunAs": lock_request.release}
             )
-        attributes = {"execution": lock_request.execution}
-        if lock_request.digest is not None:
-            attributes["digest"] = lock_request.digest
+        record = begun_record(
+            admission, answer, execution=lock_request.execution, request=lock_request.request
+        )
+        attributes = _attributes(record)
         if answer.holder is not None:
             attributes |= {
-                "status": "RELEASING",
-                "admission": json.dumps(encode(admission)),
-                "fence": str(answer.holder.fence),
+                "admission": encode(admission),
+                "fence": answer.holder.fence,
                 # Empty if it is unknown, in place of one that an earlier attempt has written.
                 "fingerprint": lock_request.fingerprint or "",
             }
@@ -268,7 +296,7 @@ class Releases:
             ending = RecordedOutcome(
                 app=app, release=lock_request.release, status=status, cause=answer.reason
             )
-            attributes |= {"status": status, "outcome": json.dumps(encode(ending))}
+            attributes |= {"outcome": encode(ending)}
         may_begin = _NO_OUTCOME if answer.holder is not None else None
         yield self._table.update(
             app, _release(lock_request.release), attributes, condition=may_begin
@@ -326,18 +354,40 @@ def _is_condition(error: ClientError) -> bool:
     }
 
 
+def _attributes(record: ReadableRecord) -> _Json:
+    """The record as attributes of its item. Its app is a part of the key."""
+    return {name: value for name, value in encode(record).items() if name != "app"}
+
+
+def _document(found: Mapping[str, Any], name: str) -> _Json | None:
+    """A part of the item; earlier versions of Lightgate wrote it as a text."""
+    if name not in found:
+        return None
+    value = as_values({name: found[name]})[name]
+    document: _Json = json.loads(value) if isinstance(value, str) else value
+    return document
+
+
+def _readable(found: Mapping[str, Any]) -> ReadableRecord | None:
+    """None for a record that an earlier version of Lightgate has written."""
+    if "schemaVersion" not in found:
+        return None
+    return decode(ReadableRecord, as_values(found), ignore_unknown=True)
+
+
 def _record(found: Mapping[str, Any]) -> ReleaseRecord:
-    outcome, admission = _text(found, "outcome"), _text(found, "admission")
-    status = _text(found, "status")
+    values = as_values(found)
+    outcome, admission = _document(found, "outcome"), _document(found, "admission")
+    status = values.get("status")
     return ReleaseRecord(
-        release=str(_text(found, "item")).removeprefix("release#"),
+        release=str(values["item"]).removeprefix("release#"),
         status=EndStatus(status) if status is not None and status in EndStatus else None,
-        execution=_text(found, "execution"),
-        digest=_text(found, "digest"),
-        fingerprint=_text(found, "fingerprint") or None,
-        fence=int(_text(found, "fence") or 0),
-        admission=None if admission is None else _admitted(json.loads(admission)),
-        outcome=None if outcome is None else _outcome(json.loads(outcome)),
+        execution=values.get("execution"),
+        digest=values.get("digest"),
+        fingerprint=values.get("fingerprint") or None,
+        fence=int(values.get("fence", 0)),
+        admission=None if admission is None else _admitted(admission),
+        outcome=None if outcome is None else _outcome(outcome),
     )
 
 

@@ -78,10 +78,11 @@ class Plan:
 
     `breaking` names the reported operations that may break the live version, `operations` all
     that are not compatible. `counts` are the operations of each effect, also of those that the
-    report had no room for, and `listed` are the migrations that it had room for. `once`: a plan
-    that one node was permitted must not be permitted to another. `ahead` are migrations that the
-    database has and the image does not. `declared` has a sentence for each
-    migration whose class the team declares. `reversal` is how to reverse the whole plan.
+    report had no room for, and `names` are the migrations that it had room for, `listed` how many
+    they are. `once`: a plan that one node was permitted must not be permitted to
+    another. `ahead` are migrations that the database has and the image does not. `declared` has a
+    sentence for each migration whose class the team declares. `reversal` is how to reverse the
+    whole plan.
     """
 
     hash: str
@@ -90,6 +91,7 @@ class Plan:
     breaking: Sequence[str]
     operations: Sequence[Operation] = ()
     counts: Mapping[Effect, int] = field(default_factory=dict)
+    names: Sequence[str] = ()
     listed: int | None = None
     once: bool = False
     ahead: Ahead | None = None
@@ -142,7 +144,7 @@ def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None
     same = [plan for plan in told if plan.hash == told[-1].hash]
     if not same:
         return None
-    worst = max(reversed(same), key=lambda plan: _FROM_GOOD_TO_BAD.index(plan.effect))
+    worst = max(reversed(same), key=lambda plan: FROM_GOOD_TO_BAD.index(plan.effect))
     counts = [plan.count for plan in same]
     return replace(
         worst,
@@ -151,7 +153,7 @@ def read_plan(release: str, container: str, lines: Iterable[str]) -> Plan | None
     )
 
 
-_FROM_GOOD_TO_BAD = (
+FROM_GOOD_TO_BAD = (
     Effect.COMPATIBLE,
     Effect.RESTRICTED,
     Effect.DATA,
@@ -167,6 +169,7 @@ def read_plans(release: str, container: str, lines: Iterable[str]) -> list[Plan]
 
 
 def _plan(event: Mapping[str, Any]) -> Plan | None:
+    names = _names(event)
     name, count = plain_text(event.get("hash"), _LONGEST_NAME), event.get("count")
     is_count = type(count) is int and 0 <= count < _MOST_MIGRATIONS
     if name is None or not (is_count or count is None):
@@ -188,13 +191,14 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         breaking=breaking,
         operations=operations,
         counts=counts,
+        names=names,
         listed=len(_list(event.get("migrations"))),
         once=event.get("once") is True,
         ahead=_ahead(event.get("ahead")),
         declared=read_declarations(event.get("declared")),
         blocking=read_blocking(event),
         transactions=read_transactions(event),
-        reversal=read_reversal(event.get("takeBack"), _names(event), count),
+        reversal=read_reversal(event.get("takeBack"), names, count),
     )
 
 
@@ -210,7 +214,7 @@ def _counts(event: Mapping[str, Any]) -> Mapping[Effect, int]:
     for name, count in found.items() if isinstance(found, Mapping) else ():
         effect, is_count = effect_of(name), type(count) is int and count >= 0
         told[effect] = told.get(effect, 0) + (min(count, _MOST_COUNTED) if is_count else 1)
-    return {effect: told[effect] for effect in reversed(_FROM_GOOD_TO_BAD) if told.get(effect)}
+    return {effect: told[effect] for effect in reversed(FROM_GOOD_TO_BAD) if told.get(effect)}
 
 
 def _ahead(found: object) -> Ahead | None:
@@ -267,7 +271,7 @@ def read_operations(event: Mapping[str, Any]) -> list[Operation]:
                             is_reversed=migration.get("reversed") is True,
                         )
                     )
-    return sorted(found, key=lambda one: -_FROM_GOOD_TO_BAD.index(one.effect))[:_MOST_OPERATIONS]
+    return sorted(found, key=lambda one: -FROM_GOOD_TO_BAD.index(one.effect))[:_MOST_OPERATIONS]
 
 
 def _statements(more: Sequence[object]) -> Sequence[str]:

@@ -62,10 +62,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveVersion:
-    """The version that is live when a release has ended. `tag` is that of its image, if known."""
+    """The version that is live when a release has ended, with its image as far as it is known."""
 
     version: int
     tag: str | None = None
+    digest: str | None = None
 
     @property
     def short(self) -> str:

@@ -146,6 +146,7 @@ def _check_health(
         version=subject.version,
         marker=subject.marker,
         problems=problems,
+        at=now,
         slowest=slowest,
         restarts=_restarts(subject, service, seen.began_at, runtime),
     )

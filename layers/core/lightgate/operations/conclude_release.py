@@ -28,6 +28,7 @@ from lightgate.notifications.report import LiveVersion, PausedPushes, report_of
 from lightgate.operations.app_stage import stage_of
 from lightgate.operations.caught_error import words_of
 from lightgate.operations.check_subscribers import check_subscribers
+from lightgate.operations.collect_evidence import Collected
 from lightgate.operations.gate_channel import end_of_permits, void_permits
 from lightgate.operations.release_versions import (
     deployment_back,
@@ -35,6 +36,7 @@ from lightgate.operations.release_versions import (
     own_version,
     version_back,
 )
+from lightgate.operations.write_record import write_record
 from lightgate.outcome.conclude import DeploymentEnd, conclude
 from lightgate.outcome.cost import cost_of
 from lightgate.outcome.outcome import (
@@ -86,8 +88,12 @@ class Concluded:
     owes_message: bool
 
 
-def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
+def conclude_release(
+    facts: Facts, runtime: Runtime, collected: Collected | None = None
+) -> Concluded:
     """Record the end of the execution, and then the outcome of its release. Idempotent.
+
+    `collected` is what its gates and containers have written, as far as that was read.
 
     The first outcome stands. The end is recorded first, so that a function of the execution that
     still runs cannot write a new record afterwards.
@@ -110,7 +116,7 @@ def conclude_release(facts: Facts, runtime: Runtime) -> Concluded:
     if record is not None and facts.release is not None:
         no_permit = why_not_permitted(facts.release, runtime)
         _void_permits(facts.release, facts, runtime)
-    record = _record_outcome(facts, no_permit, runtime)
+    record = _record_outcome(facts, no_permit, collected, runtime)
     if record.outcome is None:
         raise MissingError(f"the outcome of release {record.release} could not be read back")
     return _concluded(record, record.outcome, owes_message=True)
@@ -170,7 +176,9 @@ def _record(facts: Facts, runtime: Runtime) -> ReleaseRecord | None:
     return None if release is None else runtime.releases.get(app, release)
 
 
-def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) -> ReleaseRecord:
+def _record_outcome(
+    facts: Facts, no_permit: Permit | None, collected: Collected | None, runtime: Runtime
+) -> ReleaseRecord:
     service, why_gone = _service(facts, runtime)
     conclusion = _conclude(facts, service, why_gone or "", no_permit, runtime)
     app = requested_app(facts.state.request)
@@ -211,15 +219,7 @@ def _record_outcome(facts: Facts, no_permit: Permit | None, runtime: Runtime) ->
         cost=cost,
         snapshot=report.snapshot.status if report.snapshot is not None else None,
     )
-    # A command brings the app no image.
-    is_command = report.kind is ReleaseKind.COMMAND
-    digest = report.digest or requested_digest(facts.state.request)
-    return runtime.releases.record_outcome(
-        outcome,
-        execution=report.execution,
-        digest=None if is_command else digest,
-        owes_message=not conclusion.outcome.is_quiet,
-    )
+    return write_record(outcome, report, facts, collected, runtime)
 
 
 def _paused(app: str, runtime: Runtime) -> PausedPushes | None:
@@ -257,7 +257,9 @@ def _live(
         with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
             records = listed_records(runtime.releases.versions(app), service)
     known = records.get(current.version)
-    return LiveVersion(version=current.version, tag=known.tag if known is not None else None)
+    if known is None:
+        return LiveVersion(version=current.version)
+    return LiveVersion(version=current.version, tag=known.tag, digest=known.digest)
 
 
 def _known_stage(facts: Facts) -> str | None:

@@ -11,7 +11,6 @@ from threading import Thread
 from typing import Any
 
 from lightgate.deployment.status import Service, Status
-from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.log_search import LogWindow
@@ -22,8 +21,8 @@ from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.migrations.plan import read_plans
 from lightgate.operations.caught_error import words_of
+from lightgate.operations.collect_evidence import Collected
 from lightgate.operations.conclude_release import why_not_permitted
-from lightgate.operations.read_gates import read_gates
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.unchecked_request import requested_app
 from lightgate.rollback.version_history import may_have_changed
@@ -38,15 +37,20 @@ _CLOCK_MARGIN = timedelta(minutes=1)
 _MOST_MIGRATIONS = 200
 
 
-def investigate_failure(facts: Facts, runtime: Runtime) -> Facts:
-    """The facts with a diagnosis and the planned migrations, if the release has failed."""
+def investigate_failure(facts: Facts, collected: Collected | None, runtime: Runtime) -> Facts:
+    """The facts with a diagnosis and the planned migrations, if the release has failed.
+
+    `collected` is what gates and containers have written.
+    """
     symptoms = _symptoms_of(facts)
     if symptoms is None:
         return facts
     names: Sequence[str] = ()
     count = 0
     if facts.release is not None and facts.deployment is not None:
-        investigation = _Investigation(symptoms, facts.release, facts.deployment, runtime)
+        investigation = _Investigation(
+            symptoms, facts.release, facts.deployment, collected or Collected(), runtime
+        )
         investigation.run()
         symptoms, names = investigation.symptoms, investigation.planned
         count = max(investigation.planned_count, len(names))
@@ -105,8 +109,14 @@ class _Investigation:
     """Collects symptoms in several reads. A read that fails does not affect the others."""
 
     def __init__(
-        self, symptoms: Symptoms, release: Release, deployment: DeploymentProgress, runtime: Runtime
+        self,
+        symptoms: Symptoms,
+        release: Release,
+        deployment: DeploymentProgress,
+        collected: Collected,
+        runtime: Runtime,
     ) -> None:
+        self._collected = collected
         self._release = release
         self._deployment = deployment
         changed = may_have_changed(release, deployment)
@@ -123,8 +133,7 @@ class _Investigation:
         """Make every read within the time limit, and note those that are missing."""
         steps: dict[str, Callable[[], None]] = {
             "the container service": self._read_the_service,
-            "the reports of its gates": self._read_the_gates,
-            "the logs of its containers": self._read_the_logs,
+            "the permits of its gates": self._read_the_permits,
             "the policy of the repository": self._read_the_policy,
         }
         missing = dict(steps)
@@ -142,7 +151,11 @@ class _Investigation:
         thread = Thread(target=carry_out, daemon=True)
         thread.start()
         thread.join(_TIME_LIMIT.total_seconds())
-        self._add(unread=(*self.symptoms.unread, *missing))
+        self._note_the_migrations()
+        self._add(
+            logs=self._collected.logs,
+            unread=(*self.symptoms.unread, *self._collected.unread, *missing),
+        )
 
     def _read_the_service(self) -> None:
         service = self._runtime.lightsail.service(self._release.service)
@@ -154,31 +167,19 @@ class _Investigation:
         )
         self._service = service
 
-    def _read_the_gates(self) -> None:
-        release = self._release
-        self._add(no_permit=why_not_permitted(release, self._runtime))
-        if release.kind is not ReleaseKind.IMAGE:
+    def _read_the_permits(self) -> None:
+        self._add(no_permit=why_not_permitted(self._release, self._runtime))
+
+    def _note_the_migrations(self) -> None:
+        release, reports = self._release, self._collected.gates
+        if release.kind is not ReleaseKind.IMAGE or reports is None:
             return
-        gate_lines = read_gates(release, self._deployment.created_at, None, self._runtime)
         names: dict[str, None] = {}
-        for gate, lines in gate_lines.lines.items():
+        for gate, lines in reports.lines.items():
             names |= dict.fromkeys(_planned(release.id, gate, lines))
             counts = [plan.count or 0 for plan in read_plans(release.id, gate, lines)]
             self.planned_count += max(counts, default=0)
         self.planned = tuple(names)[:_MOST_MIGRATIONS]
-
-    def _read_the_logs(self) -> None:
-        lightsail, release = self._runtime.lightsail, self._release
-        shown = self._seen_service().deployment_of(release.id)
-        if shown is None:
-            raise LookupError("the service does not show the deployment")
-        logs: dict[str, AppLog | None] = {}
-        found = lightsail.app_logs(release.service, shown, release.open_variables)
-        for container, log in found.items():
-            logs[container] = log if isinstance(log, AppLog) else None
-            if not isinstance(log, AppLog):
-                self._log_failure(f"the log of {container}", log)
-        self._add(logs=logs)
 
     def _read_the_policy(self) -> None:
         role = self._seen_service().puller_role

@@ -5,16 +5,19 @@ and its meaning, and new fields may be added.
 """
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from lightgate.migrations.compatibility import Judgement
 from lightgate.records.recorded_outcome import Cost
 from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import Effect
 
-SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 1
+# The status of a release until it has ended.
+RELEASING = "RELEASING"
 
 
 class StartedBy(enum.StrEnum):
@@ -43,7 +46,7 @@ class StageName(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class ReleaseStage:
     """A stage that has begun. `ended_at` is None if its end was not seen.
 
     `reason` says in one sentence how it ended, or why it was there at all.
@@ -117,10 +120,13 @@ class RecordedLive:
 class ReadableRecord:
     """One release on record, also one that runs, waits or was refused.
 
-    `status` is RELEASING while it runs; then a value of `EndStatus`. `tag` and `digest` are those
-    under which the image was pushed. `who` is the person who started it, if the request names one.
-    `caused_by` is the release that this one rolls back. `failure_code` is the kind of its failure
-    or of its refusal. `summary` is the first sentence of its message. `unlisted` are migrations
+    `status` is RELEASING while it runs; then a value of `EndStatus`. `tag` is the one under
+    which the image was pushed, `digest` that of the image that runs, `pushed_digest` that of a
+    multi-platform index around it. `who` is the person who started it, if the request names one.
+    `caused_by` is the release that this one rolls back. `begun_as` is the release as which one that
+    waited in the queue has begun. `failure_code` is the kind of its failure
+    or of its refusal. `take_back` are the inputs of the executions that reverse its migrations.
+    `summary` is the first sentence of its message. `unlisted` are migrations
     that no report had room for. `evidence` is the key of its evidence file in S3. `live` is None
     if none was live, or if that is unknown: `is_down` tells them apart.
     """
@@ -130,10 +136,11 @@ class ReadableRecord:
     kind: ReleaseKind
     status: str
     started_at: datetime
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = _SCHEMA_VERSION
     stage: str | None = None
     tag: str | None = None
     digest: str | None = None
+    pushed_digest: str | None = None
     repository: str | None = None
     started_by: StartedBy = StartedBy.PERSON
     who: str | None = None
@@ -142,6 +149,7 @@ class ReadableRecord:
     rollback_to: int | None = None
     caused_by: str | None = None
     superseded_by: str | None = None
+    begun_as: str | None = None
     ended_at: datetime | None = None
     execution: str | None = None
     failure_code: str | None = None
@@ -151,7 +159,7 @@ class ReadableRecord:
     evidence_line: str | None = None
     next_steps: Sequence[str] = ()
     warnings: Sequence[str] = ()
-    stages: Sequence[Stage] = ()
+    stages: Sequence[ReleaseStage] = ()
     migrations: Sequence[RecordedMigration] = ()
     unlisted: int = 0
     snapshot: RecordedSnapshot | None = None
@@ -165,4 +173,5 @@ class ReadableRecord:
     saved: timedelta = timedelta()
     cost: Cost | None = None
     evidence: str | None = None
-    take_back: Sequence[str] = field(default_factory=tuple)
+    take_back: Sequence[Mapping[str, Any]] = ()
+    spec_version: int | None = None

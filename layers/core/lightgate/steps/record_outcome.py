@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from lightgate.errors import NotYetError
 from lightgate.operations.changes_outside import with_outside
+from lightgate.operations.collect_evidence import collect_evidence
 from lightgate.operations.conclude_release import conclude_release
 from lightgate.operations.investigate_failure import investigate_failure
 from lightgate.operations.metrics import release_ended
@@ -26,7 +27,9 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
         facts = with_restore_point(
             with_outside(Facts(state=state, began_at=runtime.now()), runtime), runtime
         )
-        concluded = conclude_release(investigate_failure(facts, runtime), runtime)
+        collected = collect_evidence(facts, runtime)
+        facts = investigate_failure(facts, collected, runtime)
+        concluded = conclude_release(facts, runtime, collected)
     except NotYetError as error:
         runtime.logger.warning("the outcome cannot be recorded yet", why=str(error))
         wait = min(error.wait, _PAUSE)

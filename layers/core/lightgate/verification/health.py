@@ -19,7 +19,7 @@ has restarted at most once, as it does when Lightsail replaces a node.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -41,6 +41,8 @@ _GOOD, _BAD = "+", "-"
 # restarts again and again.
 _MOST_RESTARTS = 1
 _LONGEST_PROBLEM = 300
+# They travel through the state machine, which carries 256 KB.
+_MOST_SAMPLES, _LONGEST_IN_A_SAMPLE = 120, 100
 
 
 class WatchStatus(enum.StrEnum):
@@ -86,13 +88,22 @@ class HttpAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSample:
+    """One health check: when it was made, how long the slowest answer took, and its problem."""
+
+    at: datetime
+    took: timedelta
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchProgress:
     """The health checks so far. It is small, and travels through the state machine.
 
     `total` checks were made, and `bad` of them failed. `recent` has the last ones, `+` for a passed
     and `-` for a failed check. `problem` is that of the last failed check. `restarts` counts the
-    restarts of the app since `began_at`. `written`: a write has passed. `checks` has the outages,
-    which the period does not count.
+    restarts of the app since `began_at`. `samples` are the last checks. `written`: a write has
+    passed. `checks` has the outages, which the period does not count.
     """
 
     began_at: datetime
@@ -106,6 +117,7 @@ class WatchProgress:
     problem: str | None = None
     written: bool = False
     replaced: bool = False
+    samples: Sequence[HealthSample] = ()
     checks: Checks = field(default_factory=Checks)
 
 
@@ -144,6 +156,7 @@ def add_check(
     version: int,
     marker: str | None,
     problems: Mapping[str, str | None],
+    at: datetime,
     slowest: timedelta = timedelta(),
     restarts: int | None = None,
 ) -> WatchProgress:
@@ -162,6 +175,8 @@ def add_check(
     if restarts > _MOST_RESTARTS:
         found.append(f"The app was restarted {restarts} times")
     is_bad = bool(found)
+    problem = plain_text("; ".join(found), _LONGEST_PROBLEM)
+    short = plain_text(problem, _LONGEST_IN_A_SAMPLE)
     return replace(
         seen,
         total=seen.total + 1,
@@ -171,7 +186,8 @@ def add_check(
         bad_in_a_row=seen.bad_in_a_row + 1 if is_bad else 0,
         restarts=restarts,
         slowest=max(seen.slowest, slowest),
-        problem=plain_text("; ".join(found), _LONGEST_PROBLEM) or seen.problem,
+        problem=problem or seen.problem,
+        samples=(*seen.samples, HealthSample(at=at, took=slowest, problem=short))[-_MOST_SAMPLES:],
         written=seen.written or ("write" in problems and problems["write"] is None),
     )
 

@@ -1,0 +1,119 @@
+"""Write what stays of an ended release: its evidence, and its record."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from lightgate.aws.clients import reaching
+from lightgate.aws.dynamodb_releases import ReleaseRecord
+from lightgate.errors import UnreachableError
+from lightgate.gate.log_lines import events
+from lightgate.migrations.plan import Plan, read_plans
+from lightgate.names import marked_release
+from lightgate.notifications.ended_record import ended_record, rollback_record
+from lightgate.notifications.report import Report
+from lightgate.operations.collect_evidence import Collected
+from lightgate.outcome.decisions import decisions_of
+from lightgate.records.recorded_outcome import RecordedOutcome
+from lightgate.records.release_evidence import Evidence
+from lightgate.release.release import Release, ReleaseKind
+from lightgate.release.unchecked_request import requested_digest
+from lightgate.runtime import Runtime
+from lightgate.state import Facts
+
+_MOST_EVENTS = 1000
+
+
+def write_record(
+    outcome: RecordedOutcome,
+    report: Report,
+    facts: Facts,
+    collected: Collected | None,
+    runtime: Runtime,
+) -> ReleaseRecord:
+    """Record the outcome with its evidence, and return what is on record. Idempotent.
+
+    The first outcome stands. `collected` is what gates and containers have written. Without the
+    evidence the record is written all the same.
+    """
+    now = runtime.now()
+    expires_at = now + timedelta(days=runtime.settings.record_days)
+    # The record of what is live says which image and which schema that is, so it stays.
+    is_live = report.live is not None and report.live.version in {
+        one.version for one in outcome.versions
+    }
+    record = ended_record(
+        report,
+        facts,
+        plans=_plans(facts.release, collected),
+        evidence=_write_evidence(report, facts, collected, runtime),
+        now=now,
+    )
+    # A command brings the app no image.
+    is_command = report.kind is ReleaseKind.COMMAND
+    digest = report.digest or requested_digest(facts.state.request)
+    written = runtime.releases.record_outcome(
+        outcome,
+        record,
+        rollback=rollback_record(record, facts),
+        digest=None if is_command else digest,
+        owes_message=not report.conclusion.outcome.is_quiet,
+        expires_at=None if is_live else expires_at,
+    )
+    if is_live and report.previous_version is not None:
+        with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+            before = runtime.releases.versions(report.app).get(report.previous_version)
+            if before is not None:
+                runtime.releases.let_expire(report.app, marked_release(before.release), expires_at)
+    return written
+
+
+def _plans(release: Release | None, collected: Collected | None) -> Sequence[Plan]:
+    reports = collected.gates if collected is not None else None
+    if release is None or reports is None or release.kind is not ReleaseKind.IMAGE:
+        return ()
+    told = (read_plans(release.id, gate, lines) for gate, lines in reports.lines.items())
+    return [plan for plans in told for plan in plans]
+
+
+def _write_evidence(
+    report: Report, facts: Facts, collected: Collected | None, runtime: Runtime
+) -> str | None:
+    """The key of the evidence file; None without one."""
+    if facts.began_at is None:
+        # Only RecordOutcome may read what belongs into it.
+        return None
+    state = facts.state
+    watched = state.verification.watch if state.verification is not None else None
+    back = state.rollback.watch if state.rollback is not None else None
+    evidence = Evidence(
+        app=report.app,
+        release=report.release,
+        status=report.conclusion.outcome.value,
+        gates=_events(report.release, collected),
+        logs={
+            container: [*log.system, *log.lines]
+            for container, log in (collected.logs.items() if collected is not None else ())
+            if log is not None
+        },
+        health=watched.samples if watched is not None else (),
+        rollback_health=back.samples if back is not None else (),
+        decisions=tuple(decisions_of(facts, report.conclusion)),
+        unread=tuple(collected.errors) if collected is not None else (),
+    )
+    try:
+        return runtime.evidence.write(evidence)
+    except UnreachableError as error:
+        runtime.logger.warning("the evidence could not be written", why=str(error))
+        return None
+
+
+def _events(release: str, collected: Collected | None) -> Mapping[str, Sequence[Any]]:
+    reports = collected.gates if collected is not None else None
+    if reports is None:
+        return {}
+    return {
+        gate: list(events(release, gate, lines))[:_MOST_EVENTS]
+        for gate, lines in reports.lines.items()
+    }
