@@ -79,6 +79,7 @@ def promote(
         target,
         connection,
         digest=digest,
+        imageTag=live.tag,
         skipSnapshot=skip_snapshot,
         allowDestructive=allow_destructive,
         reason=why,

@@ -41,10 +41,10 @@ def resume(connection: Connection, app: str, is_followed: bool, as_json: bool) -
     elif as_json:
         output.print_json(found)
     else:
-        output.print_lines(lines(found))
+        output.print_lines(_lines(found))
 
 
-def lines(found: pausing.ResumedApp) -> list[str]:
+def _lines(found: pausing.ResumedApp) -> list[str]:
     pause = found.pause
     was = (
         f"It was paused since {moment(pause.at)} by {pause.by}." if pause else "It was not paused."

@@ -15,6 +15,7 @@ from lightgate.notifications.email import one_line
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.release.lightgate_command import resume_command
 from lightgate.release.lock import Lock, Waiting
+from lightgate.release.release import ReleaseKind
 from lightgate.release.unchecked_request import requested_app
 from lightgate.state import FinalOutcome, State
 from lightgate_cli.acting.stages import FollowedStage, Seen, stages_of
@@ -142,7 +143,6 @@ def _verdict(followed: Followed, state: State) -> Verdict:
     assert end is not None  # noqa: S101 - the caller has checked it
     message = _message(outcome) if isinstance(outcome, FinalOutcome) else {}
     told = [line for line in str(message.get("text", "")).splitlines() if line.strip()]
-    gate = message.get("gate") if message.get("kind") == "COMMAND" else None
     return Verdict(
         app=followed.app,
         execution=followed.execution,
@@ -150,8 +150,15 @@ def _verdict(followed: Followed, state: State) -> Verdict:
         status=end.status,
         text=told[0] if told else sentence(one_line(end.cause)),
         next_steps=[] if end.status is EndStatus.SUCCEEDED else message.get("nextSteps", []),
-        printed=(gate or {}).get("lastLines", []),
+        printed=_printed(message) if message.get("kind") == ReleaseKind.COMMAND else [],
     )
+
+
+def _printed(message: Mapping[str, Any]) -> Sequence[str]:
+    """The last lines of a command, whether it succeeded or failed."""
+    gate = message.get("gate") or {}
+    lines: Sequence[str] = (gate.get("failure") or gate).get("lastLines", [])
+    return lines
 
 
 def _message(outcome: FinalOutcome) -> Mapping[str, Any]:

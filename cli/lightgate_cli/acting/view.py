@@ -36,15 +36,15 @@ _REFRESHES = 8
 def opened(connection: Connection, *, is_quiet: bool = False) -> Iterator[View]:
     """The view for standard output. A quiet one shows nothing, so that JSON stands alone."""
     if is_quiet:
-        yield Quiet()
+        yield _Quiet()
     elif sys.stdout.isatty():
-        with on_terminal(output.console(sys.stdout), connection) as view:
+        with _on_terminal(output.console(sys.stdout), connection) as view:
             yield view
     else:
-        yield Lines(connection)
+        yield _Lines(connection)
 
 
-class Quiet:
+class _Quiet:
     def show(self, stages: Sequence[FollowedStage]) -> None:
         pass
 
@@ -52,7 +52,7 @@ class Quiet:
         pass
 
 
-class Lines:
+class _Lines:
     """For a pipe: a line when a stage begins, and one when it has ended."""
 
     def __init__(self, connection: Connection) -> None:
@@ -91,12 +91,12 @@ def _behind(stage: FollowedStage) -> str:
 
 
 @contextmanager
-def on_terminal(console: Console, connection: Connection) -> Iterator[View]:
+def _on_terminal(console: Console, connection: Connection) -> Iterator[View]:
     with Live(console=console, refresh_per_second=_REFRESHES) as live:
-        yield Terminal(live, connection)
+        yield _Terminal(live, connection)
 
 
-class Terminal:
+class _Terminal:
     """For a terminal: the table of the stages, with a clock that runs between two reads."""
 
     def __init__(self, live: Live, connection: Connection) -> None:
