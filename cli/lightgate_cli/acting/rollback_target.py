@@ -62,10 +62,10 @@ def _named(to: str, facts: AppFacts, status: AppStatus) -> int:
                 hint=f"lightgate release {facts.app} --tag {to} releases the image of the tag.",
             )
         return numbered
+    if status.live is not None and status.live.tag == to:
+        raise CommandError(Problem.NOT_FOUND, f"{to} of {facts.app} is live already.")
     if others:
         return others[-1]
-    if live in tagged:
-        raise CommandError(Problem.NOT_FOUND, f"{to} of {facts.app} is live already.")
     raise CommandError(
         Problem.NOT_FOUND,
         f"{to} is no tag and no number of a version that the service of {facts.app} still lists.",
