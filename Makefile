@@ -59,9 +59,10 @@ plan: $(READY) ## Show the deployment that Lightgate would create from a spec: S
 validate: $(READY) ## List every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Generate docs/spec.md, docs/spec.schema.json and docs/command-line.schema.json
+docs: $(READY) ## Generate docs/spec.md, docs/compatibility.md and the two JSON Schemas in docs
 	@python -m local.tools.spec_reference
 	@python -m local.tools.command_schema
+	@python -m tests.compatibility_fuzz.page
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
@@ -72,6 +73,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	lint-imports
 	python -m local.tools.spec_reference --check
 	python -m local.tools.command_schema --check
+	python -m tests.compatibility_fuzz.page --check
 
 format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .
