@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: prove-sites faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ mutants: $(READY) ## Break each promise of the design once; a test must fail eac
 
 fuzz-compatibility: $(READY) ## Compare the classes of random migrations with what old code can do: [SEED=n] [CASES=n] [OPTIONS="--engine mariadb --django 4.2"]
 	@python -m tests.compatibility_fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(OPTIONS)
+
+prove-sites: $(READY) ## Compare the classes of 50 migrations of each real site with what old code can do: [SEED=n] [OPTIONS="--site wagtail"]
+	@python -m tests.sites.proof $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
 benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
 	@python -m benchmarks.releases $(OPTIONS)

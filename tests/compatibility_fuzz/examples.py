@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.postgres import operations as postgres
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVectorField
 from django.db import migrations as m
 from django.db import models as f
 
@@ -49,7 +47,7 @@ class Example:
 
 def model(title: str, /, *, bases: tuple[Any, ...] = (f.Model,), **given: Any) -> m.CreateModel:
     options = given.pop("options", {})
-    fields = [(key, value) for key, value in given.items()]
+    fields = list(given.items())
     if not any(getattr(one, "primary_key", False) for one in given.values()) and f.Model in bases:
         fields = [("id", f.BigAutoField(primary_key=True)), *fields]
     return m.CreateModel(title, fields, options, bases)
@@ -311,7 +309,8 @@ EXAMPLES = (
     Example(
         condition="NULL is allowed now",
         operations=[m.AlterField("crop", "name", name(null=True))],
-        writes="Crop.objects.create(name=None, code='c', story='s', price=1, owner_id=key('farm0'))",
+        writes="Crop.objects.create(name=None, code='c', story='s', price=1, "
+        "owner_id=key('farm0'))",
     ),
     Example(
         condition="it becomes unique",

@@ -38,28 +38,31 @@ WORKS = "Old code reads and writes as before"
 OPENING = """\
 # Which migrations old code can work with
 
-Lightgate gives each operation of a migration a class. The class says what the *old code*, the version that is live
-before the release, can do once the migration is applied. [lightgate check](check.md) reports the classes, and the
-[spec](spec.md) says after which of them Lightgate rolls back automatically.
+Lightgate gives each operation of a migration a class. The class says what the *old code*, the
+version that is live before the release, can do once the migration is applied.
+[lightgate check](check.md) reports the classes, and the [spec](spec.md) says after which of them
+Lightgate rolls back automatically.
 
 | Class | Meaning | Automatic rollback |
 | --- | --- | --- |
-| `compatible` | old code reads and writes as before | yes |
-| `restricted` | old code works, and only the statements that are named may fail | yes, by default |
-| `data` | code of the app changes rows, and Lightgate cannot tell how | only if the spec allows it |
-| `breaking` | usual reads or writes of old code fail, or their results may be wrong | only if the spec allows it |
-| `unknown` | Lightgate cannot read the operation, so anything may happen | only if the spec allows it |
+| `compatible` | Old code reads and writes as before. | yes |
+| `restricted` | Old code works, and only the named statements may fail. | yes, by default |
+| `data` | The app's own code changes rows. | only if the spec allows it |
+| `breaking` | Usual reads or writes of old code fail or go wrong. | only if the spec allows it |
+| `unknown` | Lightgate cannot read it: anything may happen. | only if the spec allows it |
 
-The class of a migration is the worst one of its operations. In a table that the same plan creates, nothing breaks old
-code.
+The class of a migration is that of its worst operation. Old code does not use a table that the same
+plan creates, so a later change of that table cannot break it.
 
-`make docs` generates this page: the class of each example is what the classifier says of it. A test applies each
-example to a real PostgreSQL, and to MariaDB where the rule is another one there. It compares what old code can do before
-and after, with SELECT, INSERT, UPDATE, DELETE and relations, also after new code has written rows:
+`make docs` generates this page: the class of each example is what the classifier says of it. A test
+applies each example to a real PostgreSQL, and to MariaDB where the rule is another one there. It
+compares what old code can do before and after, with SELECT, INSERT, UPDATE, DELETE and relations,
+also after new code has written rows:
 
 - After a `compatible` example nothing fails.
 - After a `restricted` one only the named statements fail.
-- After a `breaking` one something fails. **By choice** marks a rule that is more careful than its example needs.
+- After a `breaking` one something fails.
+- **By choice** marks a rule that is more careful than its example needs.
 
 ## The old models
 
@@ -74,8 +77,8 @@ LINTER = """\
 UNPROVEN = """\
 ## Not judged
 
-An operation that raises an error while Lightgate reads it is `unknown`, and the message has the error. The operations
-after it are judged.
+An operation that raises an error while Lightgate reads it is `unknown`, and the message has the
+error. Lightgate still judges the operations after it.
 """
 
 

@@ -154,6 +154,9 @@ class World:
 
     def named(self, apps: Any) -> dict[str, Any]:
         found = sorted(apps.get_models(), key=lambda one: one._meta.label_lower in self.foremost)
+        for one in found:
+            if not hasattr(one, "objects"):  # its managers have other names
+                one.add_to_class("objects", models.Manager())
         return {one.__name__: one for one in found}
 
     @contextlib.contextmanager

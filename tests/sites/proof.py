@@ -52,19 +52,27 @@ class Proof:
         classes = Counter(one["class"] for one in self.compared)
         return {one: classes[one] for one in CLASSES}
 
+    def broke(self, label: str) -> int:
+        """In so many migrations of this class something failed."""
+        return sum(one["class"] == label and bool(one["broken"]) for one in self.compared)
+
+    @property
+    def statements(self) -> int:
+        return sum(one["statements"] for one in self.compared)
+
     def text(self) -> Iterator[str]:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts().items())
-        statements = sum(one["statements"] for one in self.compared)
         yield (
             f"{self.site}, seed {self.seed}: {len(self.lines)} of {self.migrations} migrations"
-            f" chosen, {len(self.compared)} compared, with {statements} statements of old code"
+            f" chosen, {len(self.compared)} compared, with {self.statements} statements of old code"
         )
         yield f"  {counts}"
         yield f"  misses: {len(self.misses)}"
         yield from (f"    {one}" for one in self.misses)
         for one in self.lines:
             if one["problem"]:
-                yield f"  not compared: {one['migration']}: {one['problem']}"
+                about = f"{one['migration']} ({one['class']})"
+                yield f"  not compared: {about}: it does not take the rows: {one['problem']}"
         for one in self.compared:
             if one["with rows"] < one["models"]:
                 yield (
