@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: prove-sites faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,7 +87,20 @@ lock: $(READY) ## Choose new versions of all dependencies (needs uv)
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/requirements.in -o layers/core/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/build_gate/requirements.in -o layers/core/build_gate/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
+	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/audit.in -o requirements/audit.txt
 	for site in requirements/sites/*.in; do uv pip compile --quiet --upgrade --python-version 3.12 --generate-hashes --no-emit-index-url --no-header $$site -o $${site%.in}.txt; done
+
+AUDIT := build/audit
+$(AUDIT)/.ready: requirements/audit.txt $(READY)
+	@echo "Installing the scanners into $(AUDIT) (a minute, once) ..."
+	@$(BIN)/python -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+audit: $(AUDIT)/.ready ## Scan the template for weaknesses, and the dependencies for known ones
+	@$(AUDIT)/bin/checkov --config-file audit.yaml
+	@for file in layers/core/requirements.txt requirements/dev.txt; do \
+		$(AUDIT)/bin/pip-audit --no-deps --disable-pip --progress-spinner off -r $$file || exit 1; done
 
 clean: ## Remove all files that the targets have created
 	rm -rf $(VENV) build .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

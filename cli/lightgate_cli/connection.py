@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,6 @@ from threading import RLock
 from typing import Any
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer
 from botocore import exceptions
 from botocore.config import Config
 
@@ -21,14 +21,14 @@ from lightgate.aws.clients import error_code, error_message
 from lightgate.aws.dynamodb import Table
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.dynamodb_releases import Releases
+from lightgate.aws.dynamodb_tag_checks import TagChecks
 from lightgate.aws.dynamodb_timings import ReleaseTimings
 from lightgate.aws.ecr import Registry
 from lightgate.aws.lightsail import Lightsail
+from lightgate.aws.s3_evidence import EvidenceFiles
 from lightgate.aws.ssm import AppParameters
 from lightgate.aws.stepfunctions import Executions
-from lightgate.codec import decode
 from lightgate.errors import readable
-from lightgate.records.release_record import ReadableRecord
 from lightgate_cli.errors import CommandError, Problem
 
 AWS_ERRORS = (
@@ -37,7 +37,7 @@ AWS_ERRORS = (
     exceptions.HTTPClientError,
 )
 _DEFAULT_STACK = "lightgate"
-# Of items of some 10 KB each. Whoever has more keeps the specs of the apps that have releases.
+# Each has 1 MB, some hundred releases.
 _MOST_PAGES = 8
 _DENIED = (
     "AccessDenied",
@@ -129,7 +129,7 @@ class Connection:
 
     @property
     def outputs(self) -> Mapping[str, str]:
-        """What the stack says of itself.
+        """The outputs of the stack.
 
         Raises:
             CommandError: there is no such stack here, or it is not deployed yet.
@@ -198,34 +198,14 @@ class Connection:
     def releases(self) -> Releases:
         return Releases(self.table)
 
-    def history(self, app: str) -> Iterator[ReadableRecord]:
-        """The readable records of the app's releases, the newest first."""
-        # Until the table has its own reader.
-        pages = (
-            self.client("dynamodb")
-            .get_paginator("query")
-            .paginate(
-                TableName=self.table.name,
-                ConsistentRead=True,
-                ScanIndexForward=False,
-                KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
-                ExpressionAttributeNames={"#item": "item"},
-                ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": "release#"}},
-            )
-        )
-        for page in pages:
-            for item in page["Items"]:
-                if "schemaVersion" in item:
-                    values = {name: TypeDeserializer().deserialize(v) for name, v in item.items()}
-                    plain = json.loads(json.dumps(values, default=float))
-                    yield decode(ReadableRecord, plain, ignore_unknown=True)
-
     def all_app_names(self) -> Sequence[str]:
         """The apps that have a spec, or had a release."""
-        names = {text.app for text in self.apps.all()}
-        return sorted(names | self.apps_with_a_lock())
+        apps = self.apps
+        with ThreadPoolExecutor() as pool:
+            stored = pool.submit(lambda: set(apps.names()))
+            return sorted(self._apps_with_a_lock() | stored.result())
 
-    def apps_with_a_lock(self) -> Set[str]:
+    def _apps_with_a_lock(self) -> Set[str]:
         """The apps that had a release, also if their specs are deleted.
 
         It reads a bounded part of the table, so of very many releases it may miss some.
@@ -246,6 +226,14 @@ class Connection:
     @cached_property
     def timings(self) -> ReleaseTimings:
         return ReleaseTimings(self.table)
+
+    @cached_property
+    def evidence(self) -> EvidenceFiles:
+        return EvidenceFiles(self.client("s3"), self.output("EvidenceBucketName"))
+
+    @cached_property
+    def tag_checks(self) -> TagChecks:
+        return TagChecks(self.table)
 
     @cached_property
     def registry(self) -> Registry:

@@ -5,15 +5,14 @@ from datetime import datetime
 import click
 from rich.text import Text
 
-from lightgate.records.release_record import ReadableRecord, StartedBy
+from lightgate.records.release_record import RELEASING, ReadableRecord, StartedBy
+from lightgate.records.timeline import applied
+from lightgate.records.wording import called, clock, day_and_time
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
-from lightgate_cli.reading.app_status import RELEASING
 from lightgate_cli.reading.gather import History, no_such_app, read_history
-from lightgate_cli.reading.timeline import applied
-from lightgate_cli.reading.wording import called, clock, day_and_time
 
 _HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import click
 
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.errors import LightgateError, RefusedError
 from lightgate_cli import terminal
 from lightgate_cli.check.errors import CannotCheckError
 from lightgate_cli.errors import CommandError
@@ -31,6 +31,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
         "check": "lightgate_cli.check.command:check",
+        "doctor": "lightgate_cli.doctor:doctor",
     },
 }
 
@@ -75,12 +76,13 @@ class _Commands(click.Group):
             if error.hint:
                 click.echo(error.hint, err=True)
             context.exit(error.problem.exit_code)
-        except UnreachableError as error:
-            terminal.error(str(error))
-            context.exit(_UNREADABLE)
         except CannotCheckError as error:
             if error.printed:
                 click.echo(error.printed, err=True)
+            terminal.error(str(error))
+            context.exit(_UNREADABLE)
+        except LightgateError as error:
+            # Such as an answer of AWS that is missing, or that this version cannot read.
             terminal.error(str(error))
             context.exit(_UNREADABLE)
         except BrokenPipeError:

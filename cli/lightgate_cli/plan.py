@@ -82,7 +82,7 @@ def plan(
 def summary(
     spec: AppSpec, request: _Json, config: ImageConfig | None, *, width: int | None
 ) -> list[Text]:
-    """What a release does with the spec, in the order in which it happens."""
+    """How a release deploys the spec, in the order of its steps."""
     names = sorted(spec.containers, key=lambda name: (name not in spec.gates(), name))
     facts = [
         ("Releases", f"pushes to {spec.repository} with the tag {' or '.join(spec.tags)}"),

@@ -6,15 +6,15 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
+from lightgate.records.timeline import applied, timeline
+from lightgate.records.wording import called, clock, moment, seconds, short_id, time_of_day
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import app_option, connected, json_option
-from lightgate_cli.reading.app_status import ABANDONED, RELEASING
+from lightgate_cli.reading.app_status import ABANDONED
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
-from lightgate_cli.reading.timeline import applied, timeline
-from lightgate_cli.reading.wording import called, clock, moment, seconds, time_of_day
 
 _BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
@@ -48,8 +48,8 @@ _TIMELINE = 23
 def show(connection: Connection, release: str, app: str | None, as_json: bool) -> None:
     """Show what happened in RELEASE, and what to do now.
 
-    RELEASE is its id, the beginning of it, its tag or its digest. Of a tag or a digest it is the
-    newest release.
+    RELEASE is its id, the beginning of it, its tag or its digest. A tag or a digest means
+    its newest release.
     """
     facts = read_release(release, app, connection)
     if as_json:
@@ -74,10 +74,10 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Cause", [record.cause or "", record.evidence_line or ""])
     if not record.cause and record.status != EndStatus.SUCCEEDED:
         add("Reason", list(record.reasons))
-    add("Next", list(record.next_steps))
+    add("Next", [*record.next_steps, *_other_releases(record)])
     add("Warning", list(record.warnings))
     shown.append(Text())
-    for event in timeline(record):
+    for event in timeline(record, facts.evidence):
         begin = f"{time_of_day(event.at)}  {event.what}"
         shown += output.labelled(begin, event.text, width=width, column=_TIMELINE)
     shown.append(Text())
@@ -92,6 +92,12 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Evidence", [facts.evidence_address or ""])
     add("Unknown", list(facts.unread))
     return shown
+
+
+def _other_releases(record: ReadableRecord) -> list[str]:
+    """The commands that show what became of the push, or what has caused the release."""
+    others = filter(None, (record.begun_as, record.superseded_by, record.caused_by))
+    return [f"lightgate show {short_id(other)}" for other in others]
 
 
 def _verdict(facts: ReleaseFacts) -> Text:
@@ -117,7 +123,9 @@ def _progress(facts: ReleaseFacts) -> str:
 def _database(record: ReadableRecord) -> list[str]:
     found = []
     if record.migrations:
-        found.append(f"{applied(record)} migrations applied")
+        is_unknown = any(one.status is MigrationStatus.UNKNOWN for one in record.migrations)
+        told = "it is unknown which migrations were applied"
+        found.append(told if is_unknown else f"{applied(record)} migrations applied")
     snapshot = record.snapshot
     if snapshot is not None:
         at = snapshot.restores_to

@@ -1,4 +1,4 @@
-"""`lightgate status`: what is live, and what is in progress."""
+"""`lightgate status`: the live version of each app, and its release in progress."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,12 +6,12 @@ from datetime import datetime
 import click
 from rich.text import Text
 
+from lightgate.records.wording import called, clock, moment, roughly, short_digest, short_id
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
 from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
-from lightgate_cli.reading.wording import called, clock, moment, roughly, short_digest, short_id
 
 _HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
 _PROGRESS = _HEAD.index("IN PROGRESS")
@@ -39,8 +39,8 @@ _NONE = "-"
 def status(connection: Connection, app: str | None, as_json: bool) -> None:
     """Show what is live, since when, and what is in progress.
 
-    Without APP: one line for each app. What is live is read from Lightsail, and the app's public
-    URL is checked once. Everything else is from the records of the releases.
+    Without APP: one line for each app. Lightsail says which version is live, and the command
+    checks the public URL once. Everything else is from the records of the releases.
     """
     if app is not None:
         facts = one_app(app, connection)
@@ -171,11 +171,15 @@ def _snapshot(found: AppStatus) -> str:
 def _rollback(found: AppStatus) -> str:
     answer = found.rollback
     if answer is None:
-        return "no earlier version to roll back to" if found.is_rollback_known else "unknown"
-    to = f"to {answer.tag or f'version {answer.version}'}"
+        if found.is_rollback_known:
+            return "no earlier version to roll back to"
+        is_running = found.in_progress is not None
+        return "unknown while a release is in progress" if is_running else "unknown"
+    version = f"version {answer.version}"
+    to = f"to {answer.tag} ({version})" if answer.tag is not None else f"to {version}"
     if answer.is_safe:
         return f"{to}: safe"
-    return f"{to}: not safe: {answer.reasons[0]}" if answer.reasons else f"{to}: not safe"
+    return " ".join([f"{to}: not safe.", *answer.reasons[:1]])
 
 
 def _progress(found: AppStatus) -> str:

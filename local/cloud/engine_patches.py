@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ministack.core import iam_actions  # type: ignore[import-untyped]
+from ministack.core import (  # type: ignore[import-untyped]
+    iam_actions,
+    iam_evaluator,
+)
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
 
 type _Resource = Callable[..., str]
@@ -66,3 +69,14 @@ def _with_snapshots(resource_of: _Resource) -> _Resource:
 
 
 iam_actions.extract_resource_arn = _with_snapshots(iam_actions.extract_resource_arn)
+
+
+def _over_tls(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:
+    """Let every request count as encrypted: the loopback addresses stand for those of AWS.
+
+    Otherwise a policy that refuses requests without TLS would refuse all.
+    """
+    return lambda address, _: pin(address, True)
+
+
+iam_evaluator.pin_request_origin = _over_tls(iam_evaluator.pin_request_origin)

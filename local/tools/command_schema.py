@@ -20,9 +20,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from lightgate.codec import fields_of
 from lightgate.records.release_record import ReadableRecord
+from lightgate_cli.doctor import DoctorReport
 from lightgate_cli.reading.app_status import AppStatus
 from lightgate_cli.reading.explaining import Explanation
 from lightgate_cli.reading.release_facts import ReleaseFacts, ReleaseLogs
+from lightgate_cli.validate import Validation
 
 type Schema = dict[str, Any]
 
@@ -36,6 +38,8 @@ _ANSWERS: Mapping[str, Any] = {
     "show": ReleaseFacts,
     "explain": Explanation,
     "logs": ReleaseLogs,
+    "validate": Validation,
+    "doctor": DoctorReport,
 }
 _SCALARS: Mapping[Any, Schema] = {
     str: {"type": "string"},

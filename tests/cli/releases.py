@@ -14,10 +14,10 @@ from lightgate.records.release_record import (
     RecordedLive,
     RecordedMigration,
     RecordedSnapshot,
+    ReleaseStage,
     StageName,
     StartedBy,
 )
-from lightgate.records.release_record import ReleaseStage as RecordedStage
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, LockHolder, Waiting
 from lightgate.release.release import ReleaseKind
@@ -47,14 +47,14 @@ def digest(release: str) -> str:
 
 def stage(
     name: StageName, began: str, ended: str | None = None, reason: str | None = None
-) -> RecordedStage:
-    return RecordedStage(
+) -> ReleaseStage:
+    return ReleaseStage(
         name=name, started_at=at(began), ended_at=at(ended) if ended else None, reason=reason
     )
 
 
 def record(release: str, tag: str | None, status: str, **changes: Any) -> ReadableRecord:
-    """A release of the app, with whatever else is given."""
+    """A release of the app, with these changes."""
     begun = datetime.strptime(release[:16], "%Y%m%dt%H%M%Sz").replace(tzinfo=UTC)
     told: dict[str, Any] = {
         "app": APP,

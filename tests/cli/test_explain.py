@@ -188,5 +188,11 @@ def test_the_answers_read_as_their_golden_file(width: int | None) -> None:
         )
 
 
+def test_the_example_of_the_documentation() -> None:
+    lines = explain.lines(explain_push(CASES["rolled-back"][0]), width=PIPE)
+
+    assert_golden("explain-example-pipe", lines)
+
+
 def test_an_image_that_a_rollback_has_deployed_again_is_live_since_then() -> None:
     assert explain_push(facts("v2.1", releases.v21())).since == releases.back().ended_at

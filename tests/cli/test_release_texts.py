@@ -1,4 +1,4 @@
-"""`lightgate history` and `lightgate show`, as they are told."""
+"""The texts of `lightgate history` and `lightgate show`."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -84,6 +84,12 @@ def test_the_history_reads_as_its_golden_file(width: int | None) -> None:
         assert_fits_a_terminal(lines)
 
 
+def test_the_example_of_the_documentation() -> None:
+    found = History(records=releases.demo(), live=BACK)
+
+    assert_golden("history-example-pipe", history.lines(found, NOW, width=PIPE))
+
+
 def shown() -> dict[str, ReleaseFacts]:
     running = record("20261129t091400z-a1a1a1a1-0002", "v8", "RELEASING")
     progress = Progress(
@@ -99,6 +105,14 @@ def shown() -> dict[str, ReleaseFacts]:
         **{name: each[name] for name in ("queued", "superseded", "duplicate", "refused", "failed")},
         "abandoned": each["abandoned"],
     }
+
+
+def test_a_push_that_waited_names_the_release_as_which_it_has_begun() -> None:
+    begun = record("20261129t091410z-a0a0a0a0-0001", "v9", "QUEUED", begun_as=releases.V3)
+
+    shown = [line.plain for line in show.lines(facts(begun), width=PIPE)]
+
+    assert "Next         lightgate show 20261129t091001z" in shown
 
 
 def facts(found: ReadableRecord, **changes: object) -> ReleaseFacts:

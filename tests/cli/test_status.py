@@ -1,4 +1,4 @@
-"""`lightgate status`: each state of an app, as it is told."""
+"""`lightgate status`: the text for each state of an app."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ V5 = "20261129t091400z-6e6e6e6e-bbbb"
 
 
 def facts(**changes: Any) -> AppFacts:
-    """What is read after the demo, with whatever else is given."""
+    """The facts after the demo, with these changes."""
     told: dict[str, Any] = {
         "app": APP,
         "now": NOW,
@@ -207,6 +207,14 @@ def test_the_table_of_all_apps_has_one_line_for_each(width: int | None) -> None:
     assert_golden(f"status-{'pipe' if width is PIPE else 'terminal'}", lines)
     if width is not PIPE:
         assert_fits_a_terminal(lines)
+
+
+def test_the_example_of_the_documentation() -> None:
+    other = replace(running(), app="herd-api")
+
+    lines = status.lines([app_status(facts()), app_status(other)], NOW, width=PIPE)
+
+    assert_golden("status-example-pipe", lines)
 
 
 def test_a_terminal_of_80_columns_shows_the_table_whatever_the_names() -> None:

@@ -39,5 +39,5 @@ def fill(apps: Any, editor: Any) -> None:
 
 
 def apply(migration: Any, state: Any, *_: Any) -> Any:
-    """What a migration does in the place of Django's `apply`."""
+    """A function of the app in the place of Django's `apply`."""
     return migration.mutate_state(state)

@@ -1,6 +1,6 @@
 """The page of the classifier's rules: ``python -m tests.compatibility_fuzz.page``.
 
-It writes `docs/compatibility.md`: what the classifier says of each example, and why. With
+It writes `docs/compatibility.md`: the class of each example, with the reason. With
 ``--check`` it writes nothing, and the exit code is 1 if the page is old. It is 1 as well if a rule
 or a reason has no example.
 """
@@ -108,7 +108,7 @@ def connections() -> Any:
 
 
 def told(example: Example, connection: Any, tables: Sequence[str] = ()) -> dict[str, Any]:
-    """What the classifier says of the migration, after its old models."""
+    """The description of the migration by the classifier, after its old models."""
     from django.db.migrations.state import ProjectState
 
     from lightgate.gate.programs.django_classifier.compatibility import Known

@@ -26,7 +26,7 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def run_examples(database: dict[str, Any], numbers: list[int]) -> list[dict[str, Any]]:
-    """What each example has shown on the server."""
+    """Run the examples on the server."""
     words = (json.dumps(database), json.dumps(numbers))
     ran = python("-W", "ignore", "-m", "tests.compatibility_fuzz.examples_worker", *words)
     assert ran.returncode == 0, ran.stderr[-3000:]

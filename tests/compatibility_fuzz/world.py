@@ -127,7 +127,7 @@ class World:
 
     case: Case
     state: ProjectState = field(default_factory=ProjectState)
-    """What there is before the setup: models whose tables are in the database already."""
+    """The state before the setup: models whose tables are in the database already."""
     foremost: frozenset[str] = frozenset()
     """The models that statements mean by their name, if others have the same one."""
     before: dict[Statement, Any] = field(init=False, default_factory=dict)

@@ -131,7 +131,7 @@ def test_a_version_that_only_added_optional_columns_is_rolled_back_automatically
     message = ended.message
     assert ended.status == "ROLLED_BACK", message["text"]
     assert message["failure"]["kind"] == "watch-failed"
-    assert message["judgement"] == {"verdict": "SAFE", "reasons": []}
+    assert message["judgement"] == {"verdict": "SAFE", "reasons": [], "restrictions": []}
     assert f"Version {before} is live again as version {farm.version}." in message["text"]
     assert (
         "1 migration applied and not reversed by a rollback: harvests.0005_note" in message["text"]

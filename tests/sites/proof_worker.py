@@ -52,7 +52,7 @@ def chosen_of(plan: list[Any], seed: int, count: int) -> list[Any]:
 
 
 def compared(migration: Any, state: Any, seed: str) -> dict[str, Any]:
-    """What the classifier says of the migration, and what old code can do before and after it."""
+    """Compare the class of the migration with what old code can do before and after it."""
     from tests.compatibility_fuzz.changes import bare_clone
     from tests.compatibility_fuzz.generate import fields_of
     from tests.compatibility_fuzz.statements import (

@@ -9,7 +9,7 @@ from lightgate.deployment.status import Deployment, Service
 from lightgate.migrations.compatibility import Verdict
 from lightgate.names import marked_release
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import MigrationStatus, ReadableRecord, StageName
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord, StageName
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, Pause
 from lightgate.rollback.policy import VersionHistory, judgement_against, last_good
@@ -17,8 +17,7 @@ from lightgate.spec.keys import AppSpec
 from lightgate.verification.health import WatchStatus
 from lightgate_cli.reading.progress import Progress
 
-# The record of a release has it until the release has ended.
-RELEASING = "RELEASING"
+# A release that was never ended.
 ABANDONED = "ABANDONED"
 _NEVER_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 
@@ -105,7 +104,7 @@ class LastSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackAnswer:
-    """Where a rollback would go, and whether the code there works with the database as it is."""
+    """The version that a rollback deploys, and whether its code works with the database now."""
 
     version: int
     tag: str | None
@@ -157,6 +156,7 @@ def app_status(facts: AppFacts) -> AppStatus:
     newest = facts.history[0] if facts.history else None
     live = _live(facts)
     health, detail = _health(facts, live)
+    rollback, is_known = _rollback(facts, live)
     return AppStatus(
         app=facts.app,
         stage=spec.stage.value if spec is not None else (newest.stage if newest else None),
@@ -168,8 +168,8 @@ def app_status(facts: AppFacts) -> AppStatus:
         database=spec.database.name if spec is not None and spec.database is not None else None,
         latest_migration=_latest_migration(facts.history),
         snapshot=_snapshot(facts.history),
-        rollback=_rollback(facts, live),
-        is_rollback_known=service is not None and facts.versions is not None,
+        rollback=rollback,
+        is_rollback_known=is_known,
         in_progress=_in_progress(facts),
         waiting=_waiting(facts),
         paused=facts.lock.paused,
@@ -192,7 +192,7 @@ def with_status(record: ReadableRecord, lock: Lock, *, has_ended: bool) -> Reada
 def has_digest(record: ReadableRecord, text: str) -> bool:
     """Whether the image of the release has this digest, or one that begins so."""
     begin = text.removeprefix("sha256:")
-    digests = filter(None, (record.digest, getattr(record, "pushed_digest", None)))
+    digests = filter(None, (record.digest, record.pushed_digest))
     return any(one.removeprefix("sha256:").startswith(begin) for one in digests)
 
 
@@ -292,10 +292,15 @@ def _snapshot(history: Sequence[ReadableRecord]) -> LastSnapshot | None:
     return None
 
 
-def _rollback(facts: AppFacts, live: Live | None) -> RollbackAnswer | None:
-    """By the policy with which a rollback that a person requests is judged, too."""
-    if live is None or facts.service is None or facts.versions is None:
-        return None
+def _rollback(facts: AppFacts, live: Live | None) -> tuple[RollbackAnswer | None, bool]:
+    """The answer and whether it is known, by the policy that judges a person's rollback, too.
+
+    Nothing is known while a release may be applying its migrations.
+    """
+    if facts.service is None or facts.versions is None or facts.lock.holder is not None:
+        return None, False
+    if live is None:
+        return None, True
     listed = facts.service.deployments
     markers = {shown.version: shown.release for shown in listed}
     known = {
@@ -310,17 +315,18 @@ def _rollback(facts: AppFacts, live: Live | None) -> RollbackAnswer | None:
     ]
     target = last_good(VersionHistory(listed=others, records=known), live.version - 1)
     if target is None:
-        return None
+        return None, True
     judgement = judgement_against(target.version, VersionHistory(listed=listed, records=known))
     found = known.get(target.version)
     own = record_of(facts.history, marked_release(target.release) if target.release else None)
-    return RollbackAnswer(
+    answer = RollbackAnswer(
         version=target.version,
         tag=(found.tag if found is not None else None) or (own.tag if own is not None else None),
         verdict=judgement.verdict,
         is_safe=judgement.verdict.allows_rollback,
         reasons=judgement.reasons,
     )
+    return answer, True
 
 
 def _in_progress(facts: AppFacts) -> InProgress | None:

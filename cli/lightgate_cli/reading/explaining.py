@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lightgate.errors import sentence
@@ -10,10 +10,10 @@ from lightgate.image.tags import TaggedImage
 from lightgate.names import PIN_TAG_PREFIX
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import ReadableRecord, StageName
+from lightgate.records.wording import called, moment, roughly, short_id
 from lightgate.release.lock import Lock
 from lightgate.spec.keys import AppSpec, matches
 from lightgate_cli.reading.app_status import ABANDONED, has_digest
-from lightgate_cli.reading.wording import called, moment, roughly, short_id
 
 # So long the event of a push may take before Reconcile counts it as missed.
 _EVENT_DELAY = timedelta(minutes=5)
@@ -143,9 +143,10 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
     if _is_live(record, facts):
         shown = facts.live_record or record
         since = _active_at(shown) or shown.ended_at or shown.started_at
-        return answer(
+        live = answer(
             Answer.LIVE, f"{name} of {facts.app} is live since {moment(since)}.", since=since
         )
+        return replace(live, release=shown.release, failure_code=None)
     if record.status == ABANDONED:
         return answer(
             Answer.ABANDONED,

@@ -70,4 +70,4 @@ def _newest_of_digest(text: str, history: Iterable[ReadableRecord]) -> Sequence[
 
 
 def _finder(text: str, app: str, connection: Connection) -> Callable[[], Sequence[ReadableRecord]]:
-    return lambda: matching(text, list(connection.history(app)))
+    return lambda: matching(text, list(connection.releases.history(app)))

@@ -31,8 +31,8 @@ _NEWEST = 30
 _THREADS = 16
 # The events of a Wait, and those of the task before it.
 _LAST_EVENTS = 12
-# A command is to answer in two seconds. One that waits for a slow app says that it is slow.
-_LONGEST_ANSWER = timedelta(seconds=1)
+# Without a spec nothing says how fast the app must answer.
+LONGEST_ANSWER = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +47,14 @@ class SpecRead:
 
 def all_apps(connection: Connection) -> Sequence[AppFacts]:
     """Every app that has a spec or a lock, by name."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        locked = pool.submit(connection.apps_with_a_lock)
-        texts = pool.submit(lambda: {text.app: text.text for text in connection.apps.all()})
-        specs = {app: _parsed(app, text, connection) for app, text in texts.result().items()}
-        names = sorted({*specs, *locked.result()})
-        # Not in the pool: each of them waits for reads in the pool.
-        with ThreadPoolExecutor(len(names) or 1) as apps:
-            found = [
-                apps.submit(
-                    _facts, specs.get(app) or SpecRead(app=app, exists=False), connection, pool
-                )
-                for app in names
-            ]
-            return [each.result() for each in found]
+    names = connection.all_app_names()
+    # Not in one pool: each app waits for reads of its own.
+    with ThreadPoolExecutor(_THREADS) as pool, ThreadPoolExecutor(len(names) or 1) as apps:
+        found = [
+            apps.submit(lambda app: _facts(read_spec(app, connection), connection, pool), app)
+            for app in names
+        ]
+        return [each.result() for each in found]
 
 
 def one_app(app: str, connection: Connection) -> AppFacts | None:
@@ -93,7 +87,7 @@ def _parsed(app: str, text: str, connection: Connection) -> SpecRead:
 def _facts(read: SpecRead, connection: Connection, pool: ThreadPoolExecutor) -> AppFacts:
     app, spec = read.app, read.spec
     locked = pool.submit(connection.locks.read, app)
-    recorded = pool.submit(lambda: list(islice(connection.history(app), _NEWEST)))
+    recorded = pool.submit(_newest, app, _NEWEST, connection)
     versioned = pool.submit(connection.releases.versions, app)
     timed = pool.submit(connection.timings.read, app)
     shown = pool.submit(_service, app, spec, connection)
@@ -150,14 +144,14 @@ def _ask(service: Service | None, spec: AppSpec | None) -> tuple[bool, str | Non
             method="GET",
             path=endpoint.path,
             success_codes=endpoint.success_codes,
-            latency=_LONGEST_ANSWER,
+            latency=LONGEST_ANSWER,
             headers={},
             body=None,
             expected_header=None,
             expected_text=None,
         )
     release = marked_release(current.release) if current.release is not None else None
-    # The digest of the live image is not needed: what names it is left out.
+    # Without the digest, an expectation that names it is left out.
     probe = probe.for_release(release, None)
     return True, problem_of(probe, ask(service.url, probe))
 
@@ -221,7 +215,7 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
     """The releases of an app; None if it has neither a spec nor a release."""
     with ThreadPoolExecutor(_THREADS) as pool:
         read = read_spec(app, connection)
-        recorded = pool.submit(lambda: list(islice(connection.history(app), most)))
+        recorded = pool.submit(_newest, app, most, connection)
         shown = pool.submit(_service, app, read.spec, connection)
         lock = connection.locks.read(app)
         is_over = has_ended(lock, connection)
@@ -236,6 +230,12 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
         live=current.release if current is not None else None,
         problem=" ".join(unread) or None,
     )
+
+
+def _newest(app: str, most: int, connection: Connection) -> Sequence[ReadableRecord]:
+    """A release that waited has a second record from its beginning on, which tells the rest."""
+    found = (one for one in connection.releases.history(app) if one.begun_as is None)
+    return list(islice(found, most))
 
 
 def has_ended(lock: Lock, connection: Connection) -> bool:

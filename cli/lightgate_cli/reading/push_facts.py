@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lightgate.aws.dynamodb_tag_checks import TagChecks
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.image.config import artifact_type
 from lightgate.image.tags import TaggedImage, is_artifact_tag
@@ -25,8 +24,8 @@ def read_push(app: str, asked: str, connection: Connection) -> PushFacts:
         recorded = pool.submit(read_history, app, _MOST, connection)
         locked = pool.submit(connection.locks.read, app)
         seen = pool.submit(_image, read.spec, asked, connection)
-        checked = pool.submit(TagChecks(connection.table).read, app)
-        ran = pool.submit(TagChecks(connection.table).last_run, connection.stack_id)
+        checked = pool.submit(connection.tag_checks.read, app)
+        ran = pool.submit(connection.tag_checks.last_run, connection.stack_id)
         history, lock = recorded.result(), locked.result()
         image, image_unread, artifact = seen.result()
         check, _ = checked.result()
@@ -95,7 +94,9 @@ def _described(
         client.exceptions.RepositoryNotFoundException,
     ):
         return None
-    found = answer["imageDetails"][0]
+    found = next(iter(answer["imageDetails"]), None)
+    if found is None:
+        return None
     return TaggedImage(
         digest=found["imageDigest"],
         tags=tuple(found.get("imageTags", ())),

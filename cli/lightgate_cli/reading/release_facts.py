@@ -1,38 +1,21 @@
 """Reads all about one release: its record, its evidence, and how far it is."""
 
 import enum
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from lightgate.aws.clients import code_of, reaching
-from lightgate.codec import decode
+from lightgate.aws.clients import code_of
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.errors import LightgateError, RefusedError, UnreachableError
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_evidence import Evidence
+from lightgate.records.release_record import RELEASING, ReadableRecord
 from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import RELEASING, with_status
+from lightgate_cli.reading.app_status import with_status
 from lightgate_cli.reading.finding import find_release
 from lightgate_cli.reading.gather import execution_progress, has_ended, read_spec, watch_period
 from lightgate_cli.reading.progress import Progress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    what: str
-    reason: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    app: str
-    release: str
-    logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    decisions: Sequence[Decision] = ()
-    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +45,7 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
         bucket = connection.output("EvidenceBucketName")
         address = f"s3://{bucket}/{record.evidence}"
         try:
-            evidence = _read_evidence(record, connection)
+            evidence = connection.evidence.read(record.evidence)
         except UnreachableError as error:
             unread.append(f"The evidence {address} could not be read: {error}.")
     return ReleaseFacts(
@@ -75,14 +58,6 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
     )
 
 
-@reaching("S3")
-def _read_evidence(record: ReadableRecord, connection: Connection) -> Evidence:
-    """Raises UnreachableError if it could not be read, or is no longer kept."""
-    bucket = connection.output("EvidenceBucketName")
-    body = connection.client("s3").get_object(Bucket=bucket, Key=record.evidence)["Body"].read()
-    return decode(Evidence, json.loads(body), ignore_unknown=True)
-
-
 def _progress(record: ReadableRecord, connection: Connection, unread: list[str]) -> Progress | None:
     if record.status != RELEASING or record.execution is None:
         return None
@@ -93,6 +68,9 @@ def _progress(record: ReadableRecord, connection: Connection, unread: list[str])
     except (LightgateError, *AWS_ERRORS) as error:
         unread.append(f"The running execution could not be read: {code_of(error)}.")
         return None
+
+
+_NO_DEPLOYMENT = "it has made no deployment"
 
 
 class LogSource(enum.StrEnum):
@@ -126,11 +104,13 @@ def read_logs(text: str, app: str | None, connection: Connection) -> ReleaseLogs
     record = find_release(text, app, connection)
     if record.evidence is not None:
         try:
-            found = _read_evidence(record, connection)
+            found = connection.evidence.read(record.evidence)
         except UnreachableError:
             # The file is no longer kept, or not readable. Lightsail may still have the log.
             pass
         else:
+            if record.version is None:
+                raise _no_logs(record, _NO_DEPLOYMENT)
             return ReleaseLogs(
                 app=record.app,
                 release=record.release,
@@ -146,14 +126,15 @@ def _logs_of_lightsail(record: ReadableRecord, connection: Connection) -> Releas
     own = connection.releases.find(record.app, record.release)
     admitted = own.admission if own is not None else None
     if admitted is None:
-        raise _no_logs(record, "it has made no deployment")
+        raise _no_logs(record, _NO_DEPLOYMENT)
     release = admitted.release
     try:
         shown = connection.lightsail.service(release.service).deployment_of(record.release)
     except RefusedError as error:
         raise _no_logs(record, error.reasons[0]) from error
     if shown is None:
-        raise _no_logs(record, "the service shows no deployment of it")
+        made = "the service no longer lists its deployment"
+        raise _no_logs(record, _NO_DEPLOYMENT if record.version is None else made)
     logs = connection.lightsail.app_logs(release.service, shown, release.open_variables)
     return ReleaseLogs(
         app=record.app,

@@ -1,15 +1,14 @@
 """Old code on the schema of now: whatever has deployed it once more, it is as old as it was."""
 
-import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from lightgate.names import COMMAND_CONTAINER, RELEASE_VARIABLE
 from tests.component.lightsail_service import Course
+from tests.support import compiled_requests
 from tests.workflow.reporting_gates import released, told_plan
-from tests.workflow.world import APP, SUCCEEDED, World, applied
+from tests.workflow.world import APP, SUCCEEDED, Json, World, applied
 
 QUALITY = "harvests.0005_quality"
 ONE_WAY = told_plan(QUALITY, effect="breaking")
@@ -35,10 +34,9 @@ def shows(world: World) -> str:
     return world.release(course=command(plan), digest=world.digest, command=SHOW).status
 
 
-def gate_config(world: World, version: int) -> dict[str, Any]:
-    words = world.lightsail.deployment(APP, version).containers["migrate"].command
-    config: dict[str, Any] = json.loads(next(w for w in words if w.startswith('{"release":')))
-    return config
+def gate_config(world: World, version: int) -> Json:
+    command = world.lightsail.deployment(APP, version).containers["migrate"].command
+    return compiled_requests.gate_config({"command": list(command)})
 
 
 def release_of(world: World, version: int) -> str:

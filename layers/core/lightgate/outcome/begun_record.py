@@ -1,12 +1,10 @@
 """The readable record of a release that requests the lock."""
 
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import RELEASING, ReadableRecord
 from lightgate.records.starter import starter_of
 from lightgate.release.lock import LockAnswer
 from lightgate.release.unchecked_request import requested_starter
 from lightgate.state import Admitted
-
-_RELEASING = "RELEASING"
 
 
 def begun_record(
@@ -19,7 +17,7 @@ def begun_record(
         app=admitted.app,
         release=release.id,
         kind=release.kind,
-        status=_RELEASING if has_lock else answer.status.value,
+        status=RELEASING if has_lock else answer.status.value,
         started_at=release.started_at,
         stage=admitted.stage,
         tag=release.tag,

@@ -16,6 +16,8 @@ from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import Effect
 
 _SCHEMA_VERSION = 1
+# The status of a release until it has ended.
+RELEASING = "RELEASING"
 
 
 class StartedBy(enum.StrEnum):
@@ -121,7 +123,8 @@ class ReadableRecord:
     `status` is RELEASING while it runs; then a value of `EndStatus`. `tag` is the one under
     which the image was pushed, `digest` that of the image that runs, `pushed_digest` that of a
     multi-platform index around it. `who` is the person who started it, if the request names one.
-    `caused_by` is the release that this one rolls back. `failure_code` is the kind of its failure
+    `caused_by` is the release that this one rolls back. `begun_as` is the release as which one that
+    waited in the queue has begun. `failure_code` is the kind of its failure
     or of its refusal. `take_back` are the inputs of the executions that reverse its migrations.
     `summary` is the first sentence of its message. `unlisted` are migrations
     that no report had room for. `evidence` is the key of its evidence file in S3. `live` is None
@@ -146,6 +149,7 @@ class ReadableRecord:
     rollback_to: int | None = None
     caused_by: str | None = None
     superseded_by: str | None = None
+    begun_as: str | None = None
     ended_at: datetime | None = None
     execution: str | None = None
     failure_code: str | None = None

@@ -1,19 +1,21 @@
 """What happened in a release, in the order of time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lightgate.gate.log_lines import moment_of
+from lightgate.records.release_evidence import Evidence
 from lightgate.records.release_record import (
+    RELEASING,
     MigrationStatus,
     ReadableRecord,
     RecordedMigration,
     StageName,
     StartedBy,
 )
+from lightgate.records.wording import seconds
 from lightgate.release.release import ReleaseKind
-from lightgate_cli.reading.app_status import RELEASING
-from lightgate_cli.reading.wording import seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +27,12 @@ class Event:
     text: str
 
 
-def timeline(record: ReadableRecord) -> Sequence[Event]:
-    """The events of the release, as far as its record has them, the oldest first."""
+def timeline(record: ReadableRecord, evidence: Evidence | None = None) -> Sequence[Event]:
+    """The events of the release, as far as its record has them, the oldest first.
+
+    The evidence has the moments of its migrations. Without it they follow from their durations.
+    """
+    moments = _moments(evidence) if evidence is not None else {}
     found = [Event(at=record.started_at, what="started", text=_started_by(record))]
     for stage in record.stages:
         begin, end = stage.started_at, stage.ended_at
@@ -46,7 +52,7 @@ def timeline(record: ReadableRecord) -> Sequence[Event]:
                 if end is not None:
                     found += [Event(at=end, what="plan", text=each) for each in _plan(record)]
             case StageName.MIGRATION:
-                found += _migrations(record, begin, end)
+                found += _migrations(record, begin, end, moments)
             case StageName.ROLLBACK:
                 found.append(Event(at=begin, what="rollback", text="started"))
                 if end is not None:
@@ -56,7 +62,8 @@ def timeline(record: ReadableRecord) -> Sequence[Event]:
                 found.append(Event(at=at, what=stage.name.value, text=stage.reason or "ended"))
     if record.ended_at is not None and record.status != RELEASING:
         found.append(Event(at=record.ended_at, what="ended", text=record.status))
-    return sorted(found, key=lambda event: event.at)
+    first, *others = found
+    return [first, *sorted(others, key=lambda event: (event.what == "ended", event.at))]
 
 
 def _started_by(record: ReadableRecord) -> str:
@@ -91,18 +98,33 @@ def _planned(one: RecordedMigration, longest: int) -> str:
     return f"{one.name:<{longest}}  {effect:<10}  {', '.join(one.operations)}".rstrip()
 
 
-def _migrations(record: ReadableRecord, begin: datetime, end: datetime | None) -> Iterator[Event]:
+def _moments(evidence: Evidence) -> Mapping[str, datetime]:
+    """When each migration was applied or failed, by the clock of its gate."""
+    found: dict[str, datetime] = {}
+    for events in evidence.gates.values():
+        for event in events:
+            name, told = event.get("migration"), moment_of(event.get("at"))
+            if event.get("event") in ("applied", "failed") and name is not None and told:
+                found.setdefault(name, datetime.fromisoformat(told))
+    return found
+
+
+def _migrations(
+    record: ReadableRecord,
+    begin: datetime,
+    end: datetime | None,
+    moments: Mapping[str, datetime],
+) -> Iterator[Event]:
     at = begin
     for one in record.migrations:
-        took = timedelta(seconds=one.seconds or 0)
-        at += took
+        at = moments.get(one.name, at + timedelta(seconds=one.seconds or 0))
         length = f", {one.seconds:.1f} s" if one.seconds is not None else ""
         match one.status:
             case MigrationStatus.APPLIED:
                 yield Event(at=at, what="migration", text=f"{one.name} applied{length}")
             case MigrationStatus.FAILED:
                 why = f": {record.evidence_line}" if record.evidence_line else ""
-                yield Event(at=max(at, begin), what="migration", text=f"{one.name} FAILED{why}")
+                yield Event(at=at, what="migration", text=f"{one.name} FAILED{why}")
             case MigrationStatus.UNKNOWN:
                 yield Event(at=end or at, what="migration", text=f"{one.name}: outcome unknown")
 
@@ -116,7 +138,7 @@ def applied(record: ReadableRecord) -> str:
         return "-"
     total = len(record.migrations) + record.unlisted
     if any(one.status is MigrationStatus.UNKNOWN for one in record.migrations):
-        return f"unknown of {total}"
+        return f"? of {total}"
     done = sum(one.status is MigrationStatus.APPLIED for one in record.migrations)
     if not total:
         return "none"
