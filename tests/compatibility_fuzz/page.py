@@ -7,6 +7,7 @@ or a reason has no example.
 
 import argparse
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -175,7 +176,14 @@ def text() -> str:
         for number in numbers:
             lines += ["", *shown(number)]
     lines += ["", LINTER.rstrip(), *linter_rows(), "", UNPROVEN.rstrip()]
-    return "\n".join(lines) + "\n"
+    return formatted("\n".join(lines) + "\n")
+
+
+def formatted(page: str) -> str:
+    """The code of the page in the style of the project."""
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename", str(PAGE)]
+    ran = subprocess.run(command, input=page, capture_output=True, text=True, check=True)
+    return ran.stdout
 
 
 def row(number: int) -> str:

@@ -31,9 +31,7 @@ DIGITS = re.compile(r"(?i)(?:numeric|decimal)(?:\((\d+), ?(\d+)\))?")
 WHOLE = re.compile(r"(?i)(small|big)?int(?:eger)?( unsigned)?( auto_increment)?")
 # A type that is nothing but a type: no default, no check, no rule.
 MORE = r"(?!.*\b(as|check|default|generated|key|not|null|references|unique)\b)"
-PLAIN = re.compile(
-    MORE + r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*\])*", re.I
-)
+PLAIN = re.compile(MORE + r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*\])*", re.I)
 
 
 def differences(
