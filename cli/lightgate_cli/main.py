@@ -40,6 +40,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
         "check": "lightgate_cli.check.command:check",
+        "doctor": "lightgate_cli.doctor:doctor",
     },
 }
 

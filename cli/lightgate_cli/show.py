@@ -8,7 +8,7 @@ from rich.text import Text
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
 from lightgate.records.timeline import applied, timeline
-from lightgate.records.wording import called, clock, moment, seconds, time_of_day
+from lightgate.records.wording import called, clock, moment, seconds, short_id, time_of_day
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.acting.carry_out import follow_to_the_end
@@ -84,7 +84,7 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Cause", [record.cause or "", record.evidence_line or ""])
     if not record.cause and record.status != EndStatus.SUCCEEDED:
         add("Reason", list(record.reasons))
-    add("Next", list(record.next_steps))
+    add("Next", [*record.next_steps, *_other_releases(record)])
     add("Warning", list(record.warnings))
     shown.append(Text())
     for event in timeline(record, facts.evidence):
@@ -102,6 +102,12 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Evidence", [facts.evidence_address or ""])
     add("Unknown", list(facts.unread))
     return shown
+
+
+def _other_releases(record: ReadableRecord) -> list[str]:
+    """The commands that show what became of the push, or what has caused the release."""
+    others = filter(None, (record.begun_as, record.superseded_by, record.caused_by))
+    return [f"lightgate show {short_id(other)}" for other in others]
 
 
 def _verdict(facts: ReleaseFacts) -> Text:

@@ -116,7 +116,10 @@ class Lightsail:
             deployments=listed,
             url=found.get("url") or None,
             scale=found["scale"],
+            power=found.get("power") or "",
             puller_role=_puller_role(found),
+            puller_is_active=_puller(found).get("isActive") is True,
+            principal_arn=found.get("principalArn") or None,
             tagged_stack=_tagged_stack(found),
         )
 
@@ -395,9 +398,14 @@ def _never_deployed(found: Mapping[str, Any]) -> bool:
     return not (is_known or found.get("currentDeployment") or found.get("nextDeployment"))
 
 
+def _puller(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    role: Mapping[str, Any] = found.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
+    return role
+
+
 def _puller_role(found: Mapping[str, Any]) -> str | None:
     """Empty for some minutes after it was activated (lightsail-facts.md, section 1)."""
-    role = found.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
+    role = _puller(found)
     return (role.get("principalArn") or None) if role.get("isActive") else None
 
 
