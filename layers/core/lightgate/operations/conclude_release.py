@@ -52,6 +52,7 @@ from lightgate.outcome.outcome import (
     unverified,
 )
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
+from lightgate.records.release_record import ReadableRecord
 from lightgate.records.version import VersionRecord
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import Release, ReleaseKind
@@ -84,6 +85,7 @@ class Concluded:
     """
 
     outcome: RecordedOutcome
+    record: ReadableRecord | None
     fence: int
     owes_message: bool
 
@@ -126,7 +128,10 @@ def _concluded(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message:
     status = record.status
     is_published = status is not None and status in Outcome and not Outcome(status).is_quiet
     return Concluded(
-        outcome=outcome, fence=record.fence, owes_message=owes_message and is_published
+        outcome=outcome,
+        record=record.readable,
+        fence=record.fence,
+        owes_message=owes_message and is_published,
     )
 
 
