@@ -39,7 +39,8 @@ def cloud(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("STAND_IN", str(place))
         patch.setenv("PATH", f"{place}:{os.environ['PATH']}")
-        paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        own = [_ROOT, _ROOT / "cli", _ROOT / "layers" / "core"]
+        paths = [*map(str, own), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         for app in (APP, STAGING):
             account.create_container_service(ready.cloud.client("lightsail"), app)
