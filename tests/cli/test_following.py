@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +29,7 @@ from lightgate_cli.acting import following
 from lightgate_cli.acting.carry_out import lines
 from lightgate_cli.acting.following import Followed, Verdict, follow, interruptible
 from lightgate_cli.acting.stages import FollowedStage, Mark, Seen, stages_of
-from lightgate_cli.acting.view import changes, stage_table
+from lightgate_cli.acting.view import changes, opened, stage_table
 from tests.cli.golden import TERMINAL, assert_golden
 from tests.cli.test_progress import ADMITTED, TIMINGS, snapshot
 from tests.support.builders import EXECUTION, RELEASE, STARTED, bare_state, progress, seconds
@@ -132,6 +133,30 @@ def test_a_stage_that_the_end_has_cut_off_runs_no_more() -> None:
     stages = stages_of(replace(course()[3], is_over=True), TIMINGS)
 
     assert {each.mark for each in stages} == {Mark.DONE, Mark.OVER}
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_drawn_in_place_and_left_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = _Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    connection: Any = SimpleNamespace(now=lambda: STARTED + seconds(342))
+
+    with opened(connection) as view:
+        for each in course():
+            view.show(stages_of(each, TIMINGS, WATCH))
+        view.note("AWS does not answer.")
+
+    drawn_text = out.getvalue()
+    assert "AWS does not answer." in drawn_text
+    assert drawn_text.rstrip().endswith("\x1b[?25h")
+    last = drawn_text.rpartition("Admission")[2]
+    assert [name for name in ("Snapshot", "Migration", "Health checks") if name not in last] == []
 
 
 class Shown:

@@ -302,6 +302,21 @@ def test_a_refused_release_says_why_and_what_to_do(
     assert "v99" in said.output
 
 
+@pytest.mark.slow
+def test_an_image_that_docker_has_is_pushed_as_it_is(
+    lightgate: Callable[..., Said], project: Callable[[str], Path]
+) -> None:
+    build = ["docker", "build", "--platform", "linux/amd64", "--tag", "parsnips:ci"]
+    subprocess.run([*build, str(project("v3"))], check=True)
+
+    said = lightgate("push", APP, "--image", "parsnips:ci", "--tag", "v3", "--json")
+
+    assert said.code == 0, said
+    assert json.loads(said.output)["text"] == "Release v3 of parsnips is live."
+    [again] = [lightgate("push", APP, "--image", "parsnips:ci", "--tag", "latest")]
+    assert again.errors[0].startswith("error: This image is live already: v3, version ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
