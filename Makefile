@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ mutants: $(READY) ## Break each promise of the design once; a test must fail eac
 fuzz-compatibility: $(READY) ## Compare the classes of random migrations with what old code can do: [SEED=n] [CASES=n] [OPTIONS="--engine mariadb --django 4.2"]
 	@python -m tests.compatibility_fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(OPTIONS)
 
+prove-sites: $(READY) ## Compare the classes of 50 migrations of each real site with what old code can do: [SEED=n] [OPTIONS="--site wagtail"]
+	@python -m tests.sites.proof $(if $(SEED),--seed $(SEED)) $(OPTIONS)
+
 benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
 	@python -m benchmarks.releases $(OPTIONS)
 	@python -m benchmarks.functions $(OPTIONS)
@@ -59,9 +62,10 @@ plan: $(READY) ## Show the deployment that Lightgate would create from a spec: S
 validate: $(READY) ## List every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Generate docs/spec.md, docs/spec.schema.json and docs/command-line.schema.json
+docs: $(READY) ## Generate docs/spec.md, docs/compatibility.md and the two JSON Schemas in docs
 	@python -m local.tools.spec_reference
 	@python -m local.tools.command_schema
+	@python -m tests.compatibility_fuzz.page
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
@@ -72,6 +76,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	lint-imports
 	python -m local.tools.spec_reference --check
 	python -m local.tools.command_schema --check
+	python -m tests.compatibility_fuzz.page --check
 
 format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .
