@@ -18,6 +18,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.gate.gate_report import NO_GATE_REPORT, Migration, Phase
+from lightgate.names import execution_name
 from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import StageName
@@ -34,7 +35,8 @@ from tests.cli.golden import TERMINAL, assert_golden
 from tests.cli.test_progress import ADMITTED, TIMINGS, snapshot
 from tests.support.builders import EXECUTION, RELEASE, STARTED, bare_state, progress, seconds
 
-NEXT = f"{EXECUTION}-next"
+_MACHINE = EXECUTION.rpartition(":")[0]
+NEXT = f"{_MACHINE}:{execution_name('crops-backend', 'sha256:d', RELEASE)}"
 WATCH = timedelta(minutes=2)
 
 
@@ -182,8 +184,10 @@ class Aws:
         self.answers = {name: list(each) for name, each in answers.items()}
         self.timings = SimpleNamespace(read=lambda _: TIMINGS)
         self.locks = SimpleNamespace(read=lambda _: self._next("locks"))
-        self.releases = SimpleNamespace(of_execution=lambda *_: SimpleNamespace(release=RELEASE))
-        self.executions = SimpleNamespace(arn=lambda name: f"{EXECUTION}-{name}")
+        self.releases = SimpleNamespace(
+            of_execution=lambda *_: SimpleNamespace(release=RELEASE, digest="sha256:d")
+        )
+        self.executions = SimpleNamespace(arn=lambda name: f"{_MACHINE}:{name}")
         self.known = {EXECUTION}
 
     class ExecutionDoesNotExistError(Exception):
@@ -293,6 +297,22 @@ def test_a_release_in_the_queue_is_followed_to_its_own_execution() -> None:
 
     assert (found.status, found.execution) == ("SUCCEEDED", NEXT)
     assert view.notes == ["QUEUED: Release r is in progress."]
+
+
+def test_a_release_that_has_left_the_queue_meanwhile_is_followed_all_the_same() -> None:
+    aws = Aws(
+        statuses=["SUCCEEDED", "RUNNING"],
+        events=[
+            event(stopped(StopStatus.QUEUED, "Release r is in progress.")),
+            event(ended(EndStatus.SUCCEEDED, text="Release v3 is live.")),
+        ],
+        locks=[Lock()],
+    )
+    aws.known.add(NEXT)
+
+    found = verdict(aws)
+
+    assert (found.status, found.execution) == ("SUCCEEDED", NEXT)
 
 
 def test_a_release_that_was_superseded_in_the_queue_is_not_waited_for() -> None:
