@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "lightgate_cli.show:show",
         "explain": "lightgate_cli.explain:explain",
         "logs": "lightgate_cli.logs:logs",
+        "report": "lightgate_cli.report:report",
     },
     "Before a release": {
         "validate": "lightgate_cli.validate:validate",
