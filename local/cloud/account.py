@@ -58,6 +58,7 @@ def create_database_record(rds: Client, identifier: str, port: int, password: st
         MasterUserPassword=password,
         Port=port,
         BackupRetentionPeriod=7,
+        PubliclyAccessible=False,
     )
 
 

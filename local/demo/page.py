@@ -25,9 +25,7 @@ def serving_the_page() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             try:
-                html = render_document(
-                    _page(urlsplit(self.path).path, connection), Frame(address="")
-                )
+                page = _page(urlsplit(self.path).path, connection)
             except CommandError as error:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain", str(error))
             else:

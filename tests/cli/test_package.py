@@ -1,5 +1,6 @@
 """The package that `pip install .` makes."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -32,13 +33,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def run(wheel: Path, arguments: Sequence[str]) -> str:
+def run(wheel: Path, arguments: Sequence[str], *, code: int = 0, **environment: str) -> str:
     """Run the command from the wheel, with the dependencies of this interpreter."""
     load = f"import sys; sys.path.insert(0, {str(wheel)!r})"
-    code = f"{load}; from lightgate_cli.main import main; main()"
-    ran = subprocess.run(
-        [sys.executable, "-c", code, *arguments], check=True, env={}, capture_output=True, text=True
-    )
+    program = f"{load}; from lightgate_cli.main import main; main()"
+    command = [sys.executable, "-c", program, *arguments]
+    ran = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    assert ran.returncode == code, ran.stderr
     return ran.stdout + ran.stderr
 
 
@@ -53,6 +54,18 @@ def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
 def test_the_installed_command_has_all_that_it_needs(wheel: Path) -> None:
     assert run(wheel, ["validate", str(SPEC)]) == f"ok: {SPEC} is valid\n"
     assert '"serviceName": "crops-backend"' in run(wheel, ["plan", str(SPEC), "--json"])
+
+
+def test_the_installed_command_brings_what_its_connection_needs(wheel: Path) -> None:
+    with ZipFile(wheel) as files:
+        [name] = (each for each in files.namelist() if each.endswith("METADATA"))
+        metadata = files.read(name).decode()
+    needed = re.findall(r"^Requires-Dist: ([a-z0-9]+)", metadata, re.MULTILINE)
+    assert sorted(needed) == ["boto3", "click", "rich"]
+
+    said = run(wheel, ["status", "--region", "us-east-1"], code=2, AWS_EC2_METADATA_DISABLED="true")
+
+    assert said.startswith("error: No AWS credentials were found.\n")
 
 
 def test_the_installed_command_judges_migrations(wheel: Path, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def create_instance(client: Any, name: str) -> None:
         AllocatedStorage=20,
         MasterUsername="crops",
         MasterUserPassword="of-the-tests",
+        PubliclyAccessible=False,
     )
 
 

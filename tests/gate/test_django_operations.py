@@ -51,6 +51,13 @@ class Filled(F.IntegerField):
         return "integer DEFAULT 0 CHECK (size > 0)"
 
 
+class Single(F.IntegerField):
+    """A field of the app whose type has a default and a rule, both without parentheses."""
+
+    def db_type(self, _: Any) -> str:
+        return "integer DEFAULT 0 UNIQUE"
+
+
 class OwnKey(F.ForeignKey):
     """A foreign key of the app."""
 
@@ -322,9 +329,12 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         # A new column that old rows, or SQL of old code, cannot stand.
         (field(Checked(null=True)), "breaking (check)"),
         (field(Filled(null=True)), "unknown (type)"),
+        (field(Single(null=True)), "unknown (type)"),
         (field(F.IntegerField(null=True), "acres"), "restricted (ambiguous)"),
         (postgres.CreateExtension("intarray"), "unknown (extension)"),
         (postgres.CreateExtension("hstore"), "compatible"),
+        (postgres.CreateCollation("german", "de-x-icu"), "compatible"),
+        (postgres.RemoveCollation("german", "de-x-icu"), "breaking"),
         (both(), "compatible"),
         (both(field(F.IntegerField(null=True))), "compatible"),
         (both(field(F.IntegerField(default=0))), "breaking"),

@@ -4,3 +4,5 @@ This is the code that runs on AWS. `steps`, `operations` and `runtime` carry a r
 `aws` makes the calls. All other packages have rules and values only. The command line is in `cli`,
 the local cloud in `local`.
 """
+
+VERSION = "0.1.0"

@@ -29,6 +29,8 @@ def allow(**changes: Any) -> dict[str, Any]:
         ([allow(), allow(Effect="Deny")], None),
         ([allow(Condition={"StringEquals": {}})], None),
         ([allow(NotAction="ecr:PutImage")], None),
+        ([allow(Principal={"AWS": "170441448102"})], None),
+        ([allow(Principal={"AWS": "arn:aws:iam::170441448102:root"})], None),
         ([7], None),
         (None, None),
     ],

@@ -118,10 +118,10 @@ def test_a_health_check_has_the_defaults_of_ecs() -> None:
     )
 
 
-def test_a_database_is_waited_for_an_hour_and_keeps_all_snapshots() -> None:
+def test_a_database_is_waited_for_an_hour_and_keeps_30_snapshots() -> None:
     spec = app_spec(database={"instance": "crops-db"})
 
-    assert spec.database == Database(instance="crops-db", keep_snapshots=None, timeout_seconds=3600)
+    assert spec.database == Database(instance="crops-db", keep_snapshots=30, timeout_seconds=3600)
     assert spec.database.backup is BackupMode.ALWAYS
 
 

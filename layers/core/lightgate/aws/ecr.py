@@ -169,6 +169,18 @@ class Registry:
         text: str = answer["policyText"]
         return text
 
+    def lifecycle_policy(self, repository: str) -> str | None:
+        """The lifecycle policy of the repository as JSON text; None if it has none."""
+        try:
+            answer = self._client.get_lifecycle_policy(repositoryName=repository)
+        except ClientError as error:
+            if error_code(error) == "LifecyclePolicyNotFoundException":
+                return None
+            _refuse_if_missing(error, repository)
+            raise
+        text: str = answer["lifecyclePolicyText"]
+        return text
+
     def _found(self, repository: str, image: Mapping[str, str]) -> tuple[Manifest, str]:
         try:
             answer = self._client.batch_get_image(

@@ -37,6 +37,7 @@ _MOST_NEWEST_PAGES = 25
 _SHORTEST_WINDOW = timedelta(seconds=1)
 _MOMENT = timedelta(milliseconds=1)
 # Lightsail's own clocks need not agree to the second.
+_LOAD_WINDOW, _LOAD_PERIOD_SECONDS = timedelta(minutes=20), 300
 _CLOCK_MARGIN = timedelta(minutes=1)
 # What Lightgate itself puts beside the app's variables; a gate's report has to keep its release.
 _NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_VARIABLE)
@@ -116,9 +117,33 @@ class Lightsail:
             deployments=listed,
             url=found.get("url") or None,
             scale=found["scale"],
+            power=found.get("power") or "",
             puller_role=_puller_role(found),
+            puller_is_active=_puller(found).get("isActive") is True,
+            principal_arn=found.get("principalArn") or None,
             tagged_stack=_tagged_stack(found),
         )
+
+    @reaching("GetContainerServiceMetricData")
+    def load(self, service: str) -> Mapping[str, float]:
+        """The latest share of `cpu` and `memory` that its nodes use on average, in percent.
+
+        Empty without a point: a new deployment deletes all (lightsail-facts.md, section 10).
+        """
+        end = self._now()
+        found = {}
+        for name, metric in (("cpu", "CPUUtilization"), ("memory", "MemoryUtilization")):
+            points = self._client.get_container_service_metric_data(
+                serviceName=service,
+                metricName=metric,
+                startTime=end - _LOAD_WINDOW,
+                endTime=end,
+                period=_LOAD_PERIOD_SECONDS,
+                statistics=["Average"],
+            )["metricData"]
+            if points:
+                found[name] = max(points, key=lambda one: one["timestamp"])["average"]
+        return found
 
     @reaching("GetContainerServiceDeployments")
     def listed(self, service: str, version: int) -> Mapping[str, Any]:
@@ -395,9 +420,14 @@ def _never_deployed(found: Mapping[str, Any]) -> bool:
     return not (is_known or found.get("currentDeployment") or found.get("nextDeployment"))
 
 
+def _puller(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    role: Mapping[str, Any] = found.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
+    return role
+
+
 def _puller_role(found: Mapping[str, Any]) -> str | None:
     """Empty for some minutes after it was activated (lightsail-facts.md, section 1)."""
-    role = found.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
+    role = _puller(found)
     return (role.get("principalArn") or None) if role.get("isActive") else None
 
 

@@ -191,7 +191,14 @@ def _described(found: Mapping[str, Any]) -> Description:
         name=found["name"],
         status=found["state"],
         original=of_lightsail(found),
+        is_public=found.get("publiclyAccessible"),
+        backup_days=_backup_days(found.get("backupRetentionEnabled")),
     )
+
+
+def _backup_days(is_on: bool | None) -> int | None:
+    """Lightsail keeps seven days."""
+    return None if is_on is None else 7 * is_on
 
 
 def _state_of(found: Mapping[str, Any]) -> SnapshotState:

@@ -1,6 +1,6 @@
 """Amazon RDS and Aurora: what a release can be undone with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -152,6 +152,7 @@ class Snapshots:
             found = self._database(database)
             if found is None:
                 return None
+            members: list[dict[str, Any]] = []
             if self._kind is INSTANCES:
                 original = of_instance(found)
             else:
@@ -164,6 +165,11 @@ class Snapshots:
             status=found[self._kind.status],
             original=original,
             cluster=(found.get("DBClusterIdentifier") or None) if self._kind is INSTANCES else None,
+            is_public=_is_public(found, members),
+            public_members=tuple(
+                one["DBInstanceIdentifier"] for one in members if one.get("PubliclyAccessible")
+            ),
+            backup_days=found.get("BackupRetentionPeriod"),
         )
 
     def prune(self, app: str, database: str, keep: int) -> list[str]:
@@ -288,6 +294,19 @@ class Snapshots:
             raise
         found: dict[str, Any] = answer[f"{self._kind.snapshot}s"][0]
         return found
+
+
+def _is_public(found: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether the instance, the cluster or an instance of it is public; None if AWS says nothing.
+
+    An Aurora cluster says nothing itself, and a Multi-AZ DB cluster does.
+    """
+    told = [one.get("PubliclyAccessible") for one in (found, *members)]
+    known = [one for one in told if one is not None]
+    if any(known):
+        return True
+    is_complete = all(one.get("PubliclyAccessible") is not None for one in members)
+    return False if known and is_complete else None
 
 
 def _is(error: ClientError, *codes: str) -> bool:

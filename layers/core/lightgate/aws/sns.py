@@ -1,26 +1,16 @@
 """Amazon SNS: the topic of the final messages, and who is subscribed to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lightgate.aws.clients import reaching
+from lightgate.checks.subscribers import Subscription
 from lightgate.records.recorded_outcome import Publication
 
 # Ten pages.
 _MOST_SUBSCRIPTIONS = 1000
 # In place of the ARN, as the API and the console show it.
 _NO_ARN = {"PendingConfirmation", "Deleted"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
-    """`is_confirmed` and `is_pending` are both False for one that was removed a short time ago."""
-
-    protocol: str
-    endpoint: str
-    is_confirmed: bool
-    is_pending: bool
 
 
 class Topic:

@@ -48,15 +48,19 @@ class AppParameters:
         Names first, then each value by its name: reading all values by path would need a
         permission that cannot be confined to this path everywhere.
         """
+        for app in self.names():
+            # An app that is removed in this moment is simply no longer one.
+            with contextlib.suppress(RefusedError):
+                yield _text(app, self._parameter(app, None))
+
+    def names(self) -> Iterator[str]:
+        """The apps that have a spec, in no particular order."""
         pages = self._client.get_paginator("describe_parameters").paginate(
             ParameterFilters=[{"Key": "Path", "Option": "OneLevel", "Values": [self._path]}]
         )
         for page in pages:
             for found in page["Parameters"]:
-                # An app that is removed in this moment is simply no longer one.
-                with contextlib.suppress(RefusedError):
-                    app = found["Name"].rpartition("/")[2]
-                    yield _text(app, self._parameter(app, None))
+                yield found["Name"].rpartition("/")[2]
 
     @reaching("SSM")
     def others(self, app: str) -> list[SpecText]:

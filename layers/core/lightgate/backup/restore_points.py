@@ -26,6 +26,9 @@ class Description:
     """A database as AWS describes it. `status` is AWS's own word.
 
     `cluster` is the DB cluster of which an RDS instance is a member, None if it is in none.
+    `is_public` says whether it can be reached from the internet, `public_members` which instances
+    of a cluster can, and `backup_days` how long AWS keeps its own backups, 0 if it makes none. Each
+    is None where AWS does not say so.
     """
 
     kind: DatabaseKind
@@ -33,6 +36,9 @@ class Description:
     status: str
     original: Original
     cluster: str | None = None
+    is_public: bool | None = None
+    public_members: tuple[str, ...] = ()
+    backup_days: int | None = None
 
 
 class RestorePoints(Protocol):

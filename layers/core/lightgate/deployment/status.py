@@ -70,7 +70,9 @@ class Service:
 
     While a deployment that is followed is `current` or `next`, the versions are `NotListed`.
     `url` is where it answers, `scale` its number of nodes, and `puller_role` the role with which
-    it pulls from private repositories, if it has one. `tagged_stack` is the stack that its tag
+    it pulls from private repositories, if it has one; `puller_is_active` is also true while
+    Lightsail makes that role. `principal_arn` is another role, that of the containers.
+    `tagged_stack` is the stack that its tag
     names, None without the tag. A service that is deleted and created again has another
     `created_at`, and counts its versions from 1: a number alone does not identify a version.
     """
@@ -83,7 +85,10 @@ class Service:
     deployments: Sequence[Deployment]
     url: str | None = None
     scale: int = 1
+    power: str = ""
     puller_role: str | None = None
+    puller_is_active: bool = False
+    principal_arn: str | None = None
     tagged_stack: str | None = None
     created_at: datetime | None = None
 

@@ -56,10 +56,13 @@ def _verdict(found: Mapping[str, Any], role: str) -> dict[str, str | None]:
     principals = _list(principal.get("AWS") if isinstance(principal, dict) else principal)
     if found.get("NotPrincipal") or found.get("NotAction"):
         return dict.fromkeys(_ACTIONS)
-    if not {role, "*"}.intersection(principals):
+    account = role.split(":")[4]
+    is_whole_account = bool({account, f"arn:aws:iam::{account}:root"}.intersection(principals))
+    if not is_whole_account and not {role, "*"}.intersection(principals):
         return {}
     patterns = [str(one).lower() for one in _list(found.get("Action"))]
-    effect = None if found.get("Condition") else str(found["Effect"])
+    # Whether its account lets the role pull is not in this policy.
+    effect = None if found.get("Condition") or is_whole_account else str(found["Effect"])
     return {
         action: effect
         for action in _ACTIONS

@@ -6,7 +6,7 @@ It changes nothing: all checks come first, and the deployment is compiled once a
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from lightgate.aws.ecr import Registry
 from lightgate.aws.ssm import SpecText
 from lightgate.backup.database_status import missing, why_doubtful, why_unusable
 from lightgate.backup.restore_points import Description
+from lightgate.checks.databases import public_warning
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
@@ -79,8 +80,7 @@ def prepare_release(
     note_tags(request, text, spec, runtime)
     database = _database(spec, runtime)
     admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
-    warning = why_doubtful(database) if database is not None else None
-    warnings = [*admitted.warnings, *([warning] if warning else [])]
+    warnings = [*admitted.warnings, *filter(None, _warnings_of_database(database))]
     return replace(
         admitted,
         database=database,
@@ -147,6 +147,12 @@ def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
     if (why := why_unusable(found)) is not None:
         raise RefusedError(why, code=RefusalCode.DATABASE)
     return found
+
+
+def _warnings_of_database(found: Description | None) -> Iterator[str | None]:
+    if found is not None:
+        yield why_doubtful(found)
+        yield public_warning(found)
 
 
 def _of_another_kind(kind: DatabaseKind, name: str, runtime: Runtime) -> Description | None:
@@ -408,7 +414,7 @@ def _spec_of(known: VersionRecord | None, asked: _Asked, runtime: Runtime) -> Ap
 def _tag(request: ReleaseRequest, spec: AppSpec) -> str | None:
     """The tag of the image that is requested, if it is known."""
     if request.digest is not None:
-        return request.pushed_tag
+        return request.pushed_tag or request.image_tag
     return request.tag or spec.default_tag()
 
 

@@ -419,7 +419,7 @@ class Database:
     """The database that Lightgate backs up for each release: one of `instance`, `cluster` and
     `lightsail`. Without it there is no backup.
 
-    `keep_snapshots` is how many of Lightgate's own snapshots stay; None keeps them all.
+    `keep_snapshots` is how many of Lightgate's own snapshots stay.
     """
 
     instance: str | None = key(
@@ -457,15 +457,14 @@ class Database:
         example="when-pending",
         default=None,
     )
-    keep_snapshots: int | None = key(
+    keep_snapshots: int = key(
         "keepSnapshots",
         whole(1, 100),
         "How many of the snapshots that this stack took of this database for this app Lightgate "
         "keeps. It deletes older ones after a successful release. It never counts or deletes "
         "copies, snapshots that a person took, or snapshots of a database that had the same name "
-        "before. If it is left out, Lightgate keeps all.",
-        example=10,
-        default=None,
+        "before. AWS allows 100 manual snapshots in an account and region.",
+        default=30,
     )
     timeout_seconds: int = key(
         "timeoutSeconds",

@@ -41,7 +41,7 @@ def prune_snapshots(state: State, runtime: Runtime) -> Pruned:
 
 
 def _pruned(app: str, database: Database | None, runtime: Runtime) -> Sequence[str]:
-    if database is None or database.keep_snapshots is None:
+    if database is None:
         return ()
     points = runtime.restore_points(database.kind)
     return points.prune(app, database.name, database.keep_snapshots)

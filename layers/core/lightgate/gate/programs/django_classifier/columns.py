@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 TEXT = re.compile(r"(?i)(?:varchar|character varying)(?:\((\d+)\))?|text|longtext")
 DIGITS = re.compile(r"(?i)(?:numeric|decimal)(?:\((\d+), ?(\d+)\))?")
 WHOLE = re.compile(r"(?i)(small|big)?int(?:eger)?( unsigned)?( auto_increment)?")
-# A type that is nothing but a type: no default, no check.
-PLAIN = re.compile(r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*\])*", re.I)
+# A type that is nothing but a type: no default, no check, no rule.
+MORE = r"(?!.*\b(as|check|default|generated|key|not|null|references|unique)\b)"
+PLAIN = re.compile(MORE + r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*\])*", re.I)
 
 
 def differences(

@@ -1,0 +1,1 @@
+"""What `lightgate doctor` reads for the checks of `lightgate.checks`."""
