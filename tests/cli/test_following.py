@@ -17,6 +17,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.gate.gate_report import NO_GATE_REPORT, Migration, Phase
+from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import StageName
 from lightgate.release.lock import Lock, Pause, Waiting
@@ -58,7 +59,8 @@ def course() -> list[Seen]:
     applied = replace(gate, migrations=[Migration(name="harvests.0005_tidy_crops", seconds=9.0)])
     opened = replace(migrates, opened_at=STARTED + seconds(200), gate=applied)
     active = replace(opened, status=Status.ACTIVE, ended_at=STARTED + seconds(215))
-    checked = WatchProgress(began_at=STARTED + seconds(216), total=3)
+    last = Checks(last_at=STARTED + seconds(336))
+    checked = WatchProgress(began_at=STARTED + seconds(216), total=3, checks=last)
     good = Verified(status=WatchStatus.GOOD, version=8, watch=checked)
     end = End(status=EndStatus.SUCCEEDED, cause="Version 8 is active.")
 
@@ -83,7 +85,14 @@ def test_a_pipe_gets_one_line_for_each_change() -> None:
     known: dict[StageName, Mark] = {}
     told = [line for each in course() for line in changes(stages_of(each, TIMINGS, WATCH), known)]
 
-    assert_golden("follow-pipe", told)
+    good = Verdict(
+        app="crops-backend",
+        execution=EXECUTION,
+        release=RELEASE,
+        status="SUCCEEDED",
+        text="Release v3 of crops-backend is live.",
+    )
+    assert_golden("follow-pipe", [*told, *lines(good, width=None)])
     assert list(changes(stages_of(course()[-1], TIMINGS, WATCH), known)) == []
 
 

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,6 +182,7 @@ def test_a_paused_app_keeps_its_push_until_it_is_resumed(
     ]
 
 
+@pytest.mark.slow
 def test_a_release_that_waits_is_followed_behind_the_one_in_progress(
     lightgate: Callable[..., Said],
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_release_that_waits_is_followed_behind_the_one_in_progress(
     assert "of parsnips" in shown.output
 
 
+@pytest.mark.slow
 def test_a_rollback_goes_to_the_tag_and_to_the_version_before(
     lightgate: Callable[..., Said],
 ) -> None:
@@ -214,6 +218,39 @@ def test_a_rollback_to_what_is_no_version_is_refused_at_once(
     assert said.errors[0].startswith("error: v99 is no tag and no number of a version")
 
 
+@pytest.mark.slow
+def test_an_interrupted_command_leaves_the_release_running(cloud: Ready) -> None:
+    words = ["release", APP, "--local", "--tag", "v2", "--follow"]
+    call = [sys.executable, "-m", "lightgate_cli", *words]
+    with subprocess.Popen(
+        call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT
+    ) as running:
+        assert running.stdout is not None
+        while "admission      took" not in running.stdout.readline():
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    told = re.search(
+        r"The release goes on. To follow it again:\n  (lightgate show \S+ --follow)\n", errors
+    )
+    assert told is not None, errors
+    words = [*told[1].split()[1:], "--local"]
+    again = subprocess.run(
+        [sys.executable, "-m", "lightgate_cli", *words],
+        capture_output=True,
+        text=True,
+        cwd=_ROOT,
+        check=False,
+        timeout=300,
+    )
+    assert again.returncode == 0, again
+    assert "SUCCEEDED: Release v2 of parsnips is live." in again.stdout
+    assert cloud
+
+
+@pytest.mark.slow
 def test_a_command_prints_what_it_has_printed(lightgate: Callable[..., Said]) -> None:
     said = lightgate("run", APP, "--follow", "--", "python", "-c", "print('forty', 2)")
 
@@ -221,6 +258,7 @@ def test_a_command_prints_what_it_has_printed(lightgate: Callable[..., Said]) ->
     assert "  forty 2\n" in said.output
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_a_failure(lightgate: Callable[..., Said]) -> None:
     said = lightgate("run", APP, "--image", "v1", "--follow", "--", "python", "-c", "1 / 0")
 
@@ -228,6 +266,7 @@ def test_a_command_that_fails_is_a_failure(lightgate: Callable[..., Said]) -> No
     assert "ZeroDivisionError" in said.output
 
 
+@pytest.mark.slow
 def test_the_live_image_is_promoted_to_an_app_with_the_same_repository(
     lightgate: Callable[..., Said],
 ) -> None:
