@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "lightgate_cli.show:show",
         "explain": "lightgate_cli.explain:explain",
         "logs": "lightgate_cli.logs:logs",
+        "report": "lightgate_cli.report:report",
     },
     "Release, and roll back": {
         "release": "lightgate_cli.release:release",
