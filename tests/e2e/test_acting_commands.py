@@ -160,7 +160,7 @@ def test_a_paused_app_keeps_its_push_until_it_is_resumed(
 
     assert paused.code == again.code == 0
     assert paused.output.startswith("parsnips is paused since 20")
-    assert ": import until noon\nTo resume: lightgate resume parsnips\n" in paused.output
+    assert ": import until noon\nTo resume: lightgate resume parsnips --local\n" in paused.output
     assert json.loads(again.output)["pause"]["reason"] == "import until noon"
     assert json.loads(again.output)["isNew"] is False
     assert pushed.code == 1
@@ -234,10 +234,11 @@ def test_an_interrupted_command_leaves_the_release_running(cloud: Ready) -> None
 
     assert running.returncode == 130
     told = re.search(
-        r"The release goes on. To follow it again:\n  (lightgate show \S+ --follow)\n", errors
+        r"The release goes on. To follow it again:\n  (lightgate show \S+ --follow --local)\n",
+        errors,
     )
     assert told is not None, errors
-    words = [*told[1].split()[1:], "--local"]
+    words = told[1].split()[1:]
     again = subprocess.run(
         [sys.executable, "-m", "lightgate_cli", *words],
         capture_output=True,

@@ -277,12 +277,12 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
 
 
 @contextmanager
-def interruptible(followed: Followed) -> Iterator[None]:
+def interruptible(followed: Followed, connection: Connection) -> Iterator[None]:
     """Say that the release goes on, and how to follow it again, if the person stops."""
     try:
         yield
     except KeyboardInterrupt:
         release = followed.release or followed.execution
         click.echo("\nThe release goes on. To follow it again:", err=True)
-        click.echo(f"  lightgate show {release} --follow", err=True)
+        click.echo(f"  lightgate show {release} --follow{connection.options}", err=True)
         raise
