@@ -54,7 +54,12 @@ def push(
     _tell(target)
     digest = push_image(target, folder, image, docker, connection)
     click.echo(f"Pushed {target.repository}:{target.tag}: {digest}", err=True)
-    followed = release_of_push(target, digest, connection)
+    try:
+        followed = release_of_push(target, digest, connection)
+    except KeyboardInterrupt:
+        click.echo("\nThe push starts its release without this command. To see it:", err=True)
+        click.echo(f"  lightgate status {app}", err=True)
+        raise
     follow_to_the_end(followed, connection, as_json=as_json)
 
 
