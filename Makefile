@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)
+export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)/report:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 # Compiled files are kept in one place: without them each test worker compiles for five seconds.
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,10 +67,13 @@ docs: $(READY) ## Generate docs/spec.md, docs/compatibility.md and the two JSON 
 	@python -m local.tools.command_schema
 	@python -m tests.compatibility_fuzz.page
 
+screenshots: $(READY) ## Make the pictures of docs/page.md anew (needs Chromium)
+	@python -m tests.report.screenshots
+
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
 	ruff check .
-	mypy layers/core cli functions local benchmarks
+	mypy layers/core cli report functions local benchmarks
 	cfn-lint template.yaml
 	sam validate --lint
 	lint-imports
@@ -86,6 +89,7 @@ lock: $(READY) ## Choose new versions of all dependencies (needs uv)
 	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/requirements.in -o layers/core/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/build_gate/requirements.in -o layers/core/build_gate/requirements.txt
+	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt report/requirements.in -o report/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
 	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/audit.in -o requirements/audit.txt
 	for site in requirements/sites/*.in; do uv pip compile --quiet --upgrade --python-version 3.12 --generate-hashes --no-emit-index-url --no-header $$site -o $${site%.in}.txt; done
@@ -99,7 +103,7 @@ $(AUDIT)/.ready: requirements/audit.txt $(READY)
 
 audit: $(AUDIT)/.ready ## Scan the template for weaknesses, and the dependencies for known ones
 	@$(AUDIT)/bin/checkov --config-file audit.yaml
-	@for file in layers/core/requirements.txt requirements/dev.txt; do \
+	@for file in layers/core/requirements.txt report/requirements.txt requirements/dev.txt; do \
 		$(AUDIT)/bin/pip-audit --no-deps --disable-pip --progress-spinner off -r $$file || exit 1; done
 
 clean: ## Remove all files that the targets have created

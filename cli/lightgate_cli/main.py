@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "lightgate_cli.show:show",
         "explain": "lightgate_cli.explain:explain",
         "logs": "lightgate_cli.logs:logs",
+        "report": "lightgate_cli.report:report",
     },
     "Release, and roll back": {
         "release": "lightgate_cli.release:release",
@@ -115,6 +116,8 @@ class _Commands(click.Group):
       lightgate status
       lightgate show v3
       lightgate explain crops-backend v3
+      lightgate push crops-backend --tag v4
+      lightgate rollback crops-backend --follow
       lightgate check manage.py --since origin/main
 
     \b
