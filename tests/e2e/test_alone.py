@@ -108,7 +108,7 @@ def test_a_node_that_finds_something_pending_applies_nothing_and_stays_shut(read
     wait_until(has_failed, REACH + SOON)
 
     [failed, *_] = [line for line in gate_lines(ready, lost_at) if line["event"] == "failed"]
-    # What judges its plan is gone as well, so it never comes to the permit.
+    # The classifier is gone as well, so the gate has no plan for which it could need a permit.
     assert failed["cause"] == "mailbox"
     assert f"out of reach for {REACH.seconds} s: 403 AccessDenied" in failed["error"]
     assert not {"permitted", "applying", "succeeded"} & events(ready, lost_at)

@@ -268,29 +268,42 @@ def test_a_request_that_is_small_enough_needs_no_distributor(document: Json) -> 
     assert (len(json.dumps(plain)) <= PLAIN_REQUEST_BYTES) == (request == plain)
 
 
-@pytest.mark.parametrize("shape", ["a chain", "a fan", "two layers"])
-def test_ten_containers_of_the_usual_size_are_never_too_large(shape: str) -> None:
-    """With a health check each, a dozen variables and secrets, and up to 18 dependencies."""
+def of_the_usual_size(before: list[list[str]]) -> AppSpec:
+    """Containers with a health check, a dozen variables and secrets, and those they wait for."""
     variables = {f"DJANGO_SETTING_{n}": "a-value-of-thirty-characters--" for n in range(8)}
     secrets = {f"SECRET_{n}": f"secretsmanager:crops/db:key-{n}" for n in range(4)}
     check = {"command": ["python", "manage.py", "check", "--database", "default"]}
+    names = [*(f"container-{n}" for n in range(len(before) - 1)), "web"]
+    containers = {
+        name: (web if name == "web" else migrate)(
+            healthCheck=check, dependsOn=[wait_for(other) for other in others]
+        )
+        for name, others in zip(names, before, strict=True)
+    }
+    return app_spec(containers=containers, environment=variables, secrets=secrets)
+
+
+@pytest.mark.parametrize("shape", ["a chain", "a fan", "two layers"])
+def test_ten_containers_of_the_usual_size_are_never_too_large(shape: str) -> None:
+    """With up to 18 dependencies."""
     names = [f"container-{n}" for n in range(9)]
     before: Mapping[str, list[list[str]]] = {
         "a chain": [names[max(0, n - 1) : n] for n in range(10)],
         "a fan": [[], *[names[:1]] * 8, names],
         "two layers": [*[[]] * 3, *[names[:3]] * 6, names[3:]],
     }
-    containers = {
-        name: (web if name == "web" else migrate)(
-            healthCheck=check, dependsOn=[wait_for(other) for other in others]
-        )
-        for name, others in zip([*names, "web"], before[shape], strict=True)
-    }
-
-    spec = app_spec(containers=containers, environment=variables, secrets=secrets)
+    spec = of_the_usual_size(before[shape])
     mailboxes = dict.fromkeys(spec.asking_gates(), "{}")
     values = compiled_secrets(spec)
     request = compile_deployment(spec, source(), RELEASE, values, mailboxes=mailboxes)
 
     assert_the_service_would_accept(request)
+    assert len(json.dumps(request)) <= LARGEST_REQUEST_BYTES
+
+
+def test_seven_containers_of_the_usual_size_fit_without_a_channel() -> None:
+    spec = of_the_usual_size([[f"container-{n - 1}"] if n else [] for n in range(7)])
+
+    request = compile_deployment(spec, source(), RELEASE, compiled_secrets(spec))
+
     assert len(json.dumps(request)) <= LARGEST_REQUEST_BYTES
