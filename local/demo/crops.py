@@ -60,6 +60,8 @@ def furnish(client: Callable[[str], Any], database: Database) -> str:
     )
     account.put_secret(client("secretsmanager"), "crops/db", {"url": database.url})
     account.put_secret_parameter(client("ssm"), "/crops/secret-key", secrets.token_urlsafe(32))
-    url = account.create_container_service(client("lightsail"), wanted["serviceName"])
+    service = wanted["serviceName"]
+    url = account.create_container_service(client("lightsail"), service)
+    account.let_lightsail_pull(client("ecr"), client("lightsail"), wanted["repository"], service)
     account.put_app(client("ssm"), APP, wanted)
     return url

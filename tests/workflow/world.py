@@ -159,7 +159,7 @@ class World:
         self._secrets()
         self.put_spec(SPEC)
         self.instance = Instance(cloud, "crops-db", patch)
-        cloud.client("ecr").create_repository(repositoryName=APP)
+        images.create_repository(cloud, APP)
         self.digest = images.push(cloud, APP, "latest")
         self.lightsail.add(APP)
         self.previous = self.lightsail.deploy_by_somebody(APP)

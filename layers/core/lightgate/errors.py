@@ -27,8 +27,10 @@ class RefusalCode(enum.StrEnum):
 
     ARCHITECTURE = "architecture"
     DATABASE = "database"
+    DATABASE_PUBLIC = "database-public"
     DEPLOYMENT = "deployment"
     IMAGE = "image"
+    IMAGE_PULLER = "image-puller"
     INPUT = "input"
     INTERRUPTED = "interrupted"
     LOCKED = "locked"

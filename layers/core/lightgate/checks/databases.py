@@ -38,6 +38,21 @@ def public_warning(found: Description) -> str | None:
     )
 
 
+def why_not_private(found: Description) -> str | None:
+    """Why a spec with `requirePrivateDatabase` is refused; None if the database is private."""
+    if found.is_public is None:
+        return (
+            f"requirePrivateDatabase: AWS does not say whether {found.name} is publicly "
+            "accessible, and unknown is not private"
+        )
+    if not found.is_public:
+        return None
+    return (
+        f"requirePrivateDatabase: the database {found.name} is publicly accessible. Make it "
+        f"private, and release again: {' and '.join(make_private(found))}"
+    )
+
+
 def make_private(found: Description) -> tuple[str, ...]:
     """The commands that take the public address away."""
     match found.kind:

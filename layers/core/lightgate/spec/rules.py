@@ -150,6 +150,11 @@ class _Rules:
 
     def _check_database(self) -> None:
         database = self._root.at("database").value
+        if self._spec.require_private_database and database is None:
+            self._report(
+                "is true, and the spec names no database; add database, or remove this key",
+                "requirePrivateDatabase",
+            )
         if not isinstance(database, dict):
             return
         kinds = [kind.value for kind in DatabaseKind]
