@@ -49,17 +49,24 @@ def put_app(
     )
 
 
-def put_secret_parameter(ssm: Client, name: str, value: str) -> None:
+def put_secret_parameter(ssm: Client, name: str, value: str, app: str) -> None:
+    """Create or replace a parameter that the app may read."""
     ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=_tags_of(app))
 
 
-def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str]) -> None:
-    """Create or replace a secret that is a JSON object."""
+def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str], app: str) -> None:
+    """Create or replace a secret that is a JSON object and that the app may read."""
     text = json.dumps(values)
     try:
         secretsmanager.create_secret(Name=name, SecretString=text)
     except secretsmanager.exceptions.ResourceExistsException:
         secretsmanager.put_secret_value(SecretId=name, SecretString=text)
+    secretsmanager.tag_resource(SecretId=name, Tags=_tags_of(app))
+
+
+def _tags_of(app: str) -> list[Mapping[str, str]]:
+    return [{"Key": "lightgate:app", "Value": app}]
 
 
 def create_database_record(rds: Client, identifier: str, port: int, password: str) -> None:

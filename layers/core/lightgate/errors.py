@@ -41,6 +41,7 @@ class RefusalCode(enum.StrEnum):
     QUOTA = "quota"
     ROLLBACK = "rollback"
     SECRET = "secret"  # noqa: S105 - a code
+    SECRET_FOREIGN = "secret-foreign"  # noqa: S105 - a code
     SERVICE_BUSY = "service-busy"
     SERVICE_DISABLED = "service-disabled"
     SERVICE_MISSING = "service-missing"

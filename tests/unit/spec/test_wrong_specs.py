@@ -26,7 +26,8 @@ def test_at_most_forty_problems_are_reported() -> None:
     unknown = (
         "is not a known key; allowed is serviceName, repository, containers, tags, stage, "
         "database, requirePrivateDatabase, migrations, environment, secrets, publicEndpoint, "
-        "verification, unprotected, pollSeconds, deploymentTimeoutSeconds or platformPatienceSeconds"
+        "verification, unprotected, pollSeconds, deploymentTimeoutSeconds or "
+        "platformPatienceSeconds"
     )
 
     assert problems_of(json.dumps(document).encode()) == [

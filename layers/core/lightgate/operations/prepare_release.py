@@ -17,6 +17,7 @@ from lightgate.backup.restore_points import Description
 from lightgate.checks.databases import public_warning, why_not_private
 from lightgate.checks.finding import Level
 from lightgate.checks.pulling import image_puller
+from lightgate.checks.secrets import StoredSecret, foreign_secrets, references_of
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
@@ -87,25 +88,46 @@ def prepare_release(
     if request.rollback_to is None and spec.require_private_database and spec.database is not None:
         _refuse_unless_private(database, spec.database)
     admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
+    stored = runtime.secrets.described(references_of(spec))
+    _refuse_foreign_secrets(spec, stored, text.app, runtime)
     warnings = [*admitted.warnings, *filter(None, _warnings_of_database(database))]
     return replace(
         admitted,
         database=database,
         warnings=warnings,
-        fingerprint=_fingerprint(admitted, text, runtime),
+        fingerprint=_fingerprint(admitted, text, stored, runtime),
     )
 
 
-def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
+def _refuse_foreign_secrets(
+    spec: AppSpec, stored: Mapping[SecretReference, StoredSecret | None], app: str, runtime: Runtime
+) -> None:
+    """Raise RefusedError for secrets that are not known to be the app's."""
+    prefix = runtime.settings.secret_prefix
+    reasons = [
+        f"secrets: {why}{f'. To let {app} read it: {fix}' if fix else ''}"
+        for _, why, fix in foreign_secrets(spec, stored, app, prefix)
+    ]
+    if reasons:
+        raise RefusedError(*reasons, code=RefusalCode.SECRET_FOREIGN)
+
+
+def _fingerprint(
+    admitted: PreparedRelease,
+    text: SpecText,
+    stored: Mapping[SecretReference, StoredSecret | None],
+    runtime: Runtime,
+) -> str | None:
     """Equal only for releases that would deploy the same. It needs no secret value."""
     release = admitted.release
     if release.kind is not ReleaseKind.IMAGE:
         return None
-    references = _references(admitted.spec)
-    versions = runtime.secrets.versions(references)
-    if unknown := [str(one) for one in references if one not in versions]:
+    known = {one: secret.version for one, secret in stored.items() if secret and secret.version}
+    references = references_of(admitted.spec)
+    if unknown := [str(one) for one in references if one not in known]:
         runtime.logger.warning("the versions of some secrets are unknown", secrets=unknown)
         return None
+    versions = {one: known[one] for one in references}
     parts = [release.digest, text.digest, sorted((str(k), v) for k, v in versions.items())]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -477,8 +499,4 @@ def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> ImageSource:
 
 
 def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:
-    return {reference: str(reference) for reference in _references(spec)}
-
-
-def _references(spec: AppSpec) -> Sequence[SecretReference]:
-    return [r for c in spec.containers.values() for r in c.secrets.values()]
+    return {reference: str(reference) for reference in references_of(spec)}
