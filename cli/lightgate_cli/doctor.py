@@ -89,11 +89,11 @@ def doctor(
         _fix_tags(connection, app, is_agreed=yes)
     elif yes:
         raise click.UsageError("--yes belongs to --fix-tags.")
-    found = report(connection, app)
+    found = _report(connection, app)
     if as_json:
         output.print_json(found)
     else:
-        output.print_lines(lines(found, width=output.width()))
+        output.print_lines(_lines(found, width=output.width()))
     if found.failures:
         click.get_current_context().exit(_FAILED)
     if found.unknown:
@@ -113,7 +113,7 @@ def _fix_tags(connection: Connection, app: str, *, is_agreed: bool) -> None:
             set_tag(tag, connection)
 
 
-def report(connection: Connection, app: str | None) -> DoctorReport:
+def _report(connection: Connection, app: str | None) -> DoctorReport:
     """Raises CommandError if there is no such app or no such stack."""
     names = sorted(text.app for text in connection.apps.all())
     specs = [read_spec(name, connection) for name in ([app] if app is not None else names)]
@@ -129,10 +129,10 @@ def report(connection: Connection, app: str | None) -> DoctorReport:
         for check, found in carry_out(planned)
         for one in found
     ]
-    return report_of(connection.stack, findings, len(planned))
+    return _report_of(connection.stack, findings, len(planned))
 
 
-def report_of(stack: str, findings: Sequence[DoctorFinding], checks: int) -> DoctorReport:
+def _report_of(stack: str, findings: Sequence[DoctorFinding], checks: int) -> DoctorReport:
     levels = Counter(one.level for one in findings)
     return DoctorReport(
         stack=stack,
@@ -144,7 +144,7 @@ def report_of(stack: str, findings: Sequence[DoctorFinding], checks: int) -> Doc
     )
 
 
-def lines(found: DoctorReport, *, width: int | None) -> list[Text]:
+def _lines(found: DoctorReport, *, width: int | None) -> list[Text]:
     """One block for the stack and for each app, and the numbers below."""
     shown: list[Text] = []
     column = max((len(one.check) for one in found.findings), default=0) + 2

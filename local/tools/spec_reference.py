@@ -231,8 +231,10 @@ nowhere else. If it cannot read the value, it refuses the release and names the 
 | `secretsmanager:NAME:json-key:version-stage` | the same in a version such as `AWSPREVIOUS` |
 | `ssm:/NAME` | a parameter, plain or SecureString |
 | `secretsmanager:rds!db-…:password` | one member of the secret that RDS manages for a master user |
-| `arn:aws:secretsmanager:…:secret:NAME-…:json-key:version-stage:` | the same by its ARN, as Amazon ECS writes it; the parts after the name may be empty or left out |
+| `arn:aws:secretsmanager:…:secret:NAME-…` | the same by its ARN, as Amazon ECS writes it |
 | `arn:aws:ssm:…:parameter/NAME` | a parameter by its ARN |
+
+Behind the ARN of a secret `:json-key:version-stage:` may follow; parts of it may be empty.
 
 An app reads its own secrets only. Admit refuses any other one, and the message has the command that
 tags it. A secret or parameter is the app's if one of these holds:
@@ -255,7 +257,7 @@ and read them in its settings:
 }
 ```
 
-```python
+```
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",

@@ -17,13 +17,13 @@ from lightgate.backup.database_status import missing
 from lightgate.backup.restore_points import Description
 from lightgate.checks import (
     accounts,
+    app_secrets,
     answers,
     databases,
     images,
     networks,
     pulling,
     roles,
-    secrets,
     services,
     subscribers,
 )
@@ -86,7 +86,7 @@ def of_app(read: SpecRead, connection: Connection) -> Sequence[Planned]:
         Check.IMAGE_PULLER: app.image_puller,
         Check.IMAGE: app.image,
         Check.LIFECYCLE: app.lifecycle,
-        Check.SECRETS: app.app_secrets,
+        Check.SECRETS: app.secrets,
         Check.DATABASE: app.database_access,
         Check.BACKUPS: app.backups,
         Check.SNAPSHOTS: app.snapshots,
@@ -105,9 +105,9 @@ def secret_prefix(connection: Connection) -> str:
 
 def described_secrets(
     spec: AppSpec, connection: Connection
-) -> Mapping[SecretReference, secrets.StoredSecret | None]:
+) -> Mapping[SecretReference, app_secrets.StoredSecret | None]:
     stores = Secrets(connection.client("secretsmanager"), connection.client("ssm"))
-    return stores.described(secrets.references_of(spec))
+    return stores.described(app_secrets.references_of(spec))
 
 
 class _Once[T]:
@@ -190,7 +190,7 @@ class _App:
             self._connection.now(),
         )
 
-    def app_secrets(self) -> Answer:
+    def secrets(self) -> Answer:
         """Whose they are, whether they rotate, and whether their keys and members are there."""
         restart = (
             f"aws stepfunctions start-execution --state-machine-arn "
@@ -199,12 +199,12 @@ class _App:
         )
         stored = described_secrets(self._spec, self._connection)
         prefix = secret_prefix(self._connection)
-        found = list(secrets.stored_secrets(self._spec, stored, self._name, prefix, restart))
+        found = list(app_secrets.stored_secrets(self._spec, stored, self._name, prefix, restart))
         faults = [*self._keys(stored), *self._members(stored, prefix)]
         return [*(one for one in found if one.level is not Level.OK), *faults] or found
 
     def _keys(
-        self, stored: Mapping[SecretReference, secrets.StoredSecret | None]
+        self, stored: Mapping[SecretReference, app_secrets.StoredSecret | None]
     ) -> Iterator[Finding]:
         """Whether the KMS keys of the secrets can be used; AWS looks after its own."""
         keys: dict[str, SecretReference] = {}
@@ -229,13 +229,13 @@ class _App:
                 )
 
     def _members(
-        self, stored: Mapping[SecretReference, secrets.StoredSecret | None], prefix: str
+        self, stored: Mapping[SecretReference, app_secrets.StoredSecret | None], prefix: str
     ) -> Iterator[Finding]:
         """Whether each JSON key is there. It reads the values of the app's own secrets only."""
         foreign = {
-            one for one, _, _ in secrets.foreign_secrets(self._spec, stored, self._name, prefix)
+            one for one, _, _ in app_secrets.foreign_secrets(self._spec, stored, self._name, prefix)
         }
-        for reference in secrets.references_of(self._spec):
+        for reference in app_secrets.references_of(self._spec):
             if reference.json_key is None or reference in foreign or not stored[reference]:
                 continue
             try:

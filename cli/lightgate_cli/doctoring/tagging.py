@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lightgate.checks import secrets
+from lightgate.checks import app_secrets
 from lightgate.names import APP_TAG
 from lightgate.spec.keys import AppSpec, SecretStore
 from lightgate.spec.secret_reference import SecretReference
@@ -24,10 +24,10 @@ def missing_tags(app: str, spec: AppSpec, connection: Connection) -> Iterator[Mi
     """Each secret of the app that needs a tag. One that cannot be described gets none."""
     stored = described_secrets(spec, connection)
     prefix = secret_prefix(connection)
-    for reference, _, command in secrets.foreign_secrets(spec, stored, app, prefix):
+    for reference, _, command in app_secrets.foreign_secrets(spec, stored, app, prefix):
         found = stored.get(reference)
         if found is not None and command is not None:
-            yield MissingTag(reference, secrets.tag_value(found, app), command)
+            yield MissingTag(reference, app_secrets.tag_value(found, app), command)
 
 
 def set_tag(tag: MissingTag, connection: Connection) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lightgate.checks.finding import Level
-from lightgate.checks.secrets import (
+from lightgate.checks.app_secrets import (
     StoredSecret,
     foreign_secrets,
     stored_secrets,

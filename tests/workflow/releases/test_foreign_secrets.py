@@ -75,6 +75,6 @@ def test_a_command_by_hand_cannot_read_another_app_s_secret_either(good: World) 
     create(good, "herd/db")
     good.put_spec(with_secret("secretsmanager:herd/db:url"))
 
-    assert good.release(command=["env"]).error == "REFUSED"
+    assert good.release(command=["env"], tag="latest").error == "REFUSED"
 
     assert good.message().content["code"] == "secret-foreign"

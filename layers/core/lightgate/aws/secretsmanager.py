@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
-from lightgate.checks.secrets import StoredSecret
+from lightgate.checks.app_secrets import StoredSecret
 from lightgate.errors import DeniedError, RefusalCode, RefusedError
 from lightgate.spec.keys import SecretReference, SecretStore
 
