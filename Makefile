@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)
+export PYTHONPATH := $(CURDIR)/layers/core:$(CURDIR)/cli:$(CURDIR)/report:$(CURDIR)
 export SAM_CLI_TELEMETRY := 0
 # Compiled files are kept in one place: without them each test worker compiles for five seconds.
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ mutants: $(READY) ## Break each promise of the design once; a test must fail eac
 fuzz-compatibility: $(READY) ## Compare the classes of random migrations with what old code can do: [SEED=n] [CASES=n] [OPTIONS="--engine mariadb --django 4.2"]
 	@python -m tests.compatibility_fuzz $(if $(SEED),--seed $(SEED)) $(if $(CASES),--cases $(CASES)) $(OPTIONS)
 
+prove-sites: $(READY) ## Compare the classes of 50 migrations of each real site with what old code can do: [SEED=n] [OPTIONS="--site wagtail"]
+	@python -m tests.sites.proof $(if $(SEED),--seed $(SEED)) $(OPTIONS)
+
 benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
 	@python -m benchmarks.releases $(OPTIONS)
 	@python -m benchmarks.functions $(OPTIONS)
@@ -59,19 +62,24 @@ plan: $(READY) ## Show the deployment that Lightgate would create from a spec: S
 validate: $(READY) ## List every problem of a spec: SPEC=file
 	@python -m lightgate_cli validate $(SPEC)
 
-docs: $(READY) ## Generate docs/spec.md, docs/spec.schema.json and docs/command-line.schema.json
+docs: $(READY) ## Generate docs/spec.md, docs/compatibility.md and the two JSON Schemas in docs
 	@python -m local.tools.spec_reference
 	@python -m local.tools.command_schema
+	@python -m tests.compatibility_fuzz.page
+
+screenshots: $(READY) ## Make the pictures of docs/page.md anew (needs Chromium)
+	@python -m tests.report.screenshots
 
 lint: $(READY) ## Check format, types, template, state machine and import rules
 	ruff format --check .
 	ruff check .
-	mypy layers/core cli functions local benchmarks
+	mypy layers/core cli report functions local benchmarks
 	cfn-lint template.yaml
 	sam validate --lint
 	lint-imports
 	python -m local.tools.spec_reference --check
 	python -m local.tools.command_schema --check
+	python -m tests.compatibility_fuzz.page --check
 
 format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .
@@ -81,6 +89,7 @@ lock: $(READY) ## Choose new versions of all dependencies (needs uv)
 	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/requirements.in -o layers/core/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt layers/core/build_gate/requirements.in -o layers/core/build_gate/requirements.txt
+	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt report/requirements.in -o report/requirements.txt
 	uv pip compile --quiet --python-version 3.13 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt examples/crops/requirements.in -o examples/crops/requirements.txt
 	uv pip compile --quiet --upgrade --python-version 3.13 --generate-hashes --no-emit-index-url --no-header requirements/audit.in -o requirements/audit.txt
 	for site in requirements/sites/*.in; do uv pip compile --quiet --upgrade --python-version 3.12 --generate-hashes --no-emit-index-url --no-header $$site -o $${site%.in}.txt; done
@@ -94,7 +103,7 @@ $(AUDIT)/.ready: requirements/audit.txt $(READY)
 
 audit: $(AUDIT)/.ready ## Scan the template for weaknesses, and the dependencies for known ones
 	@$(AUDIT)/bin/checkov --config-file audit.yaml
-	@for file in layers/core/requirements.txt requirements/dev.txt; do \
+	@for file in layers/core/requirements.txt report/requirements.txt requirements/dev.txt; do \
 		$(AUDIT)/bin/pip-audit --no-deps --disable-pip --progress-spinner off -r $$file || exit 1; done
 
 clean: ## Remove all files that the targets have created

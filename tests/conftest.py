@@ -49,6 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which programs are missing: a test that was skipped has shown nothing."""
+    reasons = Counter(
+        report.longrepr[2]
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and "is not installed" in report.longrepr[2]
+    )
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"NOT TESTED: {count} tests: {reason}", red=True, bold=True)
+
+
 def pytest_collection_finish() -> None:
     """All that is loaded by now stays: the garbage collector need not go through it each time."""
     gc.freeze()

@@ -36,6 +36,7 @@ AWS_ERRORS = (
     exceptions.BotoCoreError,
     exceptions.HTTPClientError,
 )
+_SERVER_ERRORS = 500
 _DEFAULT_STACK = "lightgate"
 # Each has 1 MB, some hundred releases.
 _MOST_PAGES = 8
@@ -86,6 +87,11 @@ class Connection:
         self._clients: dict[tuple[str, int], Any] = {}
         # boto3 makes no two clients at once.
         self._making = RLock()
+
+    @property
+    def local_endpoint(self) -> str | None:
+        """The address of the local cloud; None if the stack is on AWS."""
+        return self._local.endpoint if self._local is not None else None
 
     @property
     def is_local(self) -> bool:
@@ -174,6 +180,11 @@ class Connection:
         """The account of the stack, by its state machine."""
         return self.output("StateMachineArn").split(":")[4]
 
+    @cached_property
+    def caller(self) -> str:
+        """The ARN of the identity whose credentials are used."""
+        return str(self.client("sts").get_caller_identity()["Arn"])
+
     @property
     def apps_path(self) -> str:
         return self.output("AppsPath")
@@ -197,6 +208,20 @@ class Connection:
     @cached_property
     def releases(self) -> Releases:
         return Releases(self.table)
+
+    def newest_release(self, app: str) -> str | None:
+        """The id of the app's newest release on record, None if there is none."""
+        found = self.client("dynamodb").query(
+            TableName=self.table.name,
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=1,
+            KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
+            ProjectionExpression="#item",
+            ExpressionAttributeNames={"#item": "item"},
+            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": "release#"}},
+        )["Items"]
+        return found[0]["item"]["S"].removeprefix("release#") if found else None
 
     def all_app_names(self) -> Sequence[str]:
         """The apps that have a spec, or had a release."""
@@ -267,12 +292,19 @@ class Connection:
         )
         # The installed stubs know the services by their literal names only.
         connect: Callable[..., Any] = self._session.client
-        endpoint = self._local.endpoint if self._local is not None else None
-        return connect(service, endpoint_url=endpoint, config=config)
+        return connect(service, endpoint_url=self.local_endpoint, config=config)
 
 
 def _pairs(listed: Iterable[Mapping[str, str]], kind: str) -> Mapping[str, str]:
     return {each[f"{kind}Key"]: each[f"{kind}Value"] for each in listed}
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether AWS may answer the same call later, unlike one that it does not allow."""
+    if not isinstance(error, exceptions.ClientError):
+        return not isinstance(error, exceptions.NoCredentialsError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_ERRORS)
+    return status >= _SERVER_ERRORS or "Throttl" in error_code(error)
 
 
 @contextmanager

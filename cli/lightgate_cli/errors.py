@@ -19,11 +19,17 @@ class Problem(enum.StrEnum):
     UNREADABLE = "unreadable"
     NOT_FOUND = "not-found"
     AMBIGUOUS = "ambiguous"
+    USAGE = "usage"
+    NO_DOCKER = "no-docker"
+    DOCKER_FAILED = "docker-failed"
+    IGNORED = "ignored"
+    NOT_STARTED = "not-started"
 
     @property
     def exit_code(self) -> int:
-        """1 if AWS has answered that there is no such thing; else 2."""
-        return 1 if self is Problem.NOT_FOUND else 2
+        """1 if AWS has answered that there is no such thing, or that nothing follows; else 2."""
+        answers = (Problem.NOT_FOUND, Problem.IGNORED, Problem.NOT_STARTED)
+        return 1 if self in answers else 2
 
 
 class CommandError(LightgateError):

@@ -44,13 +44,19 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
     Raises:
         RefusedError: the spec is wrong; one reason for each problem.
     """
-    spec = parse_spec(file.read())
-    if image is not None and (reasons := list(refusals_of_the_image(spec, image))):
-        raise SpecError(*reasons)
+    spec = parsed_spec(file, image)
     for text in warnings(spec, image):
         terminal.warning(text)
     for text in other_images(spec):
         terminal.note(text)
+    return spec
+
+
+def parsed_spec(file: BinaryIO, image: ImageConfig | None) -> AppSpec:
+    """The spec in the file. Raises RefusedError as `read_spec` does."""
+    spec = parse_spec(file.read())
+    if image is not None and (reasons := list(refusals_of_the_image(spec, image))):
+        raise SpecError(*reasons)
     return spec
 
 

@@ -26,6 +26,16 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "show": "lightgate_cli.show:show",
         "explain": "lightgate_cli.explain:explain",
         "logs": "lightgate_cli.logs:logs",
+        "report": "lightgate_cli.report:report",
+    },
+    "Release, and roll back": {
+        "release": "lightgate_cli.release:release",
+        "rollback": "lightgate_cli.rollback:rollback",
+        "run": "lightgate_cli.run:run",
+        "push": "lightgate_cli.push:push",
+        "promote": "lightgate_cli.promote:promote",
+        "pause": "lightgate_cli.pause:pause",
+        "resume": "lightgate_cli.resume:resume",
     },
     "Before a release": {
         "validate": "lightgate_cli.validate:validate",

@@ -47,3 +47,19 @@ def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
     for option in reversed(_OPTIONS):
         call = option(call)
     return call  # type: ignore[return-value]
+
+
+follow_option = click.option(
+    "--follow", "is_followed", is_flag=True, help="Show the progress until the release has ended."
+)
+reason_option = click.option(
+    "--reason", metavar="TEXT", help="Why: it is on record, and in the message."
+)
+skip_snapshot_option = click.option(
+    "--skip-snapshot", is_flag=True, help="Take no snapshot of the database first."
+)
+allow_destructive_option = click.option(
+    "--allow-destructive",
+    is_flag=True,
+    help="Also if the previous version may fail with the database afterwards.",
+)

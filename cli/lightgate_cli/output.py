@@ -39,7 +39,7 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(encode(document), indent=2, ensure_ascii=False).encode())
 
 
-def _console(stream: TextIO) -> Console:
+def console(stream: TextIO) -> Console:
     """For colors and progress. A pipe gets neither, and NO_COLOR leaves the colors out."""
     return Console(
         file=stream,
@@ -54,12 +54,12 @@ def _console(stream: TextIO) -> Console:
 
 def width() -> int | None:
     """The columns of the terminal; None in a pipe, where no line is wrapped or cut."""
-    return _console(sys.stdout).width if sys.stdout.isatty() else None
+    return console(sys.stdout).width if sys.stdout.isatty() else None
 
 
 def print_lines(lines: Iterable[str | Text]) -> None:
     """Bytes, as in `print_json`. A pipe that its reader has closed is the group's matter."""
-    out = _console(sys.stdout)
+    out = console(sys.stdout)
     for line in lines:
         with out.capture() as captured:
             out.print(line, soft_wrap=True)

@@ -8,11 +8,13 @@ from rich.text import Text
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
 from lightgate.records.timeline import applied, timeline
-from lightgate.records.wording import called, clock, moment, seconds, time_of_day
+from lightgate.records.wording import called, clock, moment, seconds, short_id, time_of_day
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
+from lightgate_cli.acting.carry_out import follow_to_the_end
+from lightgate_cli.acting.following import execution_of
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import app_option, connected, json_option
+from lightgate_cli.options import app_option, connected, follow_option, json_option
 from lightgate_cli.reading.app_status import ABANDONED
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
 
@@ -32,6 +34,7 @@ _TIMELINE = 23
     Examples:
       lightgate show 20261129t091001z
       lightgate show v3
+      lightgate show v4 --follow
       lightgate show v3 --app crops-backend --json | jq .record.migrations
 
     \b
@@ -43,14 +46,21 @@ _TIMELINE = 23
 )
 @click.argument("release")
 @app_option
+@follow_option
 @json_option
 @connected
-def show(connection: Connection, release: str, app: str | None, as_json: bool) -> None:
+def show(
+    connection: Connection, release: str, app: str | None, is_followed: bool, as_json: bool
+) -> None:
     """Show what happened in RELEASE, and what to do now.
 
     RELEASE is its id, the beginning of it, its tag or its digest. A tag or a digest means
-    its newest release.
+    its newest release. With --follow it may also be the ARN of an execution.
     """
+    if is_followed:
+        followed = execution_of(release, app, connection)
+        follow_to_the_end(followed, connection, as_json=as_json)
+        return
     facts = read_release(release, app, connection)
     if as_json:
         output.print_json(facts)
@@ -74,7 +84,7 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Cause", [record.cause or "", record.evidence_line or ""])
     if not record.cause and record.status != EndStatus.SUCCEEDED:
         add("Reason", list(record.reasons))
-    add("Next", list(record.next_steps))
+    add("Next", [*record.next_steps, *_other_releases(record)])
     add("Warning", list(record.warnings))
     shown.append(Text())
     for event in timeline(record, facts.evidence):
@@ -92,6 +102,12 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     add("Evidence", [facts.evidence_address or ""])
     add("Unknown", list(facts.unread))
     return shown
+
+
+def _other_releases(record: ReadableRecord) -> list[str]:
+    """The commands that show what became of the push, or what has caused the release."""
+    others = filter(None, (record.begun_as, record.superseded_by, record.caused_by))
+    return [f"lightgate show {short_id(other)}" for other in others]
 
 
 def _verdict(facts: ReleaseFacts) -> Text:

@@ -112,10 +112,10 @@ def block(found: AppStatus, *, width: int | None) -> list[Text]:
         facts.append(("Database", _database(found)))
     if found.snapshot is not None:
         facts.append(("Snapshot", _snapshot(found)))
-    facts.append(("Rollback", _rollback(found)))
-    facts.append(("In progress", _in_progress_line(found.in_progress)))
-    facts.append(("Waiting", _waiting(found)))
-    facts.append(("Pushes", _pushes(found)))
+    facts.append(("Rollback", rollback_line(found)))
+    facts.append(("In progress", in_progress_line(found.in_progress)))
+    facts.append(("Waiting", waiting_line(found)))
+    facts.append(("Pushes", pushes_line(found)))
     if found.last is not None:
         facts += [
             ("Last", _last_line(found.last)),
@@ -168,7 +168,7 @@ def _snapshot(found: AppStatus) -> str:
     return f"{name} ({when}before {snapshot.tag or snapshot.release})"
 
 
-def _rollback(found: AppStatus) -> str:
+def rollback_line(found: AppStatus) -> str:
     answer = found.rollback
     if answer is None:
         if found.is_rollback_known:
@@ -201,7 +201,7 @@ def _in_progress(running: InProgress) -> str:
     return f"{name}: {running.stage}, {clock(running.stage_elapsed)}{expected}"
 
 
-def _in_progress_line(running: InProgress | None) -> str:
+def in_progress_line(running: InProgress | None) -> str:
     if running is None:
         return "nothing"
     if running.is_abandoned:
@@ -212,7 +212,7 @@ def _in_progress_line(running: InProgress | None) -> str:
     return f"{_in_progress(running)}, {clock(running.elapsed)} since its start ({running.release})"
 
 
-def _waiting(found: AppStatus) -> str:
+def waiting_line(found: AppStatus) -> str:
     waiting = found.waiting
     if waiting is None:
         return "nothing"
@@ -225,7 +225,7 @@ def _waiting(found: AppStatus) -> str:
     return f"{name}, {why} ({waiting.release})"
 
 
-def _pushes(found: AppStatus) -> str:
+def pushes_line(found: AppStatus) -> str:
     paused = found.paused
     if paused is None:
         return "on"

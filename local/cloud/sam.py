@@ -19,7 +19,7 @@ from local.cloud.processes import LOOPBACK, Process, Program
 
 _BUILD = timedelta(minutes=5)
 _DEPLOY = timedelta(minutes=3)
-_SOURCES = ("functions", "layers", "statemachine")
+_SOURCES = ("functions", "layers", "report", "statemachine")
 _NOT_FOR_SAM = ("AWS_", "SAM_", "PYTHON")
 
 

@@ -1,7 +1,7 @@
 """Release a Django app five times on this machine. Two of the releases fail.
 
 make demo            run it and leave build/demo/report.json
-KEEP=1 make demo     leave the app running at its URL until Ctrl-C
+KEEP=1 make demo     leave the app and the page of its releases running until Ctrl-C
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from local.cloud.registry import Image
 from local.cloud.sns_inbox import Inbox
 from local.demo import crops
 from local.demo.claims import Claims
+from local.demo.page import serving_the_page
 from local.demo.report import Released, write_report
 from local.demo.stages import stages
 from local.demo.terminal import Screen
@@ -113,6 +114,8 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
         if keep:
             screen.line(f"the app is running at {url} until you press Ctrl-C")
+            page = running.enter_context(serving_the_page())
+            screen.line(f"what is live and what happened: {page}")
             screen.line("in another terminal: lightgate status --local")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()

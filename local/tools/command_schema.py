@@ -20,10 +20,14 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from lightgate.codec import fields_of
 from lightgate.records.release_record import ReadableRecord
+from lightgate_cli.acting.following import Verdict
+from lightgate_cli.acting.pausing import Paused, ResumedApp
+from lightgate_cli.acting.start import Started
 from lightgate_cli.doctor import DoctorReport
 from lightgate_cli.reading.app_status import AppStatus
 from lightgate_cli.reading.explaining import Explanation
 from lightgate_cli.reading.release_facts import ReleaseFacts, ReleaseLogs
+from lightgate_cli.validate import Validation
 
 type Schema = dict[str, Any]
 
@@ -37,7 +41,16 @@ _ANSWERS: Mapping[str, Any] = {
     "show": ReleaseFacts,
     "explain": Explanation,
     "logs": ReleaseLogs,
+    "validate": Validation,
     "doctor": DoctorReport,
+    "release": Started | Verdict,
+    "rollback": Started | Verdict,
+    "run": Started | Verdict,
+    "push": Verdict,
+    "promote": Started | Verdict,
+    "pause": Paused,
+    "resume": ResumedApp | Verdict,
+    "show-follow": Verdict,
 }
 _SCALARS: Mapping[Any, Schema] = {
     str: {"type": "string"},

@@ -15,6 +15,7 @@ EXAMPLES = {
     "lightgate history crops-backend": "history-example-pipe",
     "lightgate show 20261129t091001z": "show-rolled_back-terminal",
     "lightgate explain crops-backend v3": "explain-example-pipe",
+    "lightgate release crops-backend --tag v3 --follow": "follow-pipe",
 }
 BLOCK = r"```\n\$ {command}\n(.*?)```\n"
 

@@ -23,7 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The build writes beside the sources.
     for file in ("pyproject.toml", "setup.py"):
         shutil.copy(ROOT / file, source)
-    for folder in ("layers/core/build_gate", "layers/core/lightgate", "cli"):
+    for folder in ("layers/core/build_gate", "layers/core/lightgate", "cli", "report"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, source / folder, ignore=ignored)
     options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir"]

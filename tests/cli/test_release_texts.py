@@ -107,6 +107,14 @@ def shown() -> dict[str, ReleaseFacts]:
     }
 
 
+def test_a_push_that_waited_names_the_release_as_which_it_has_begun() -> None:
+    begun = record("20261129t091410z-a0a0a0a0-0001", "v9", "QUEUED", begun_as=releases.V3)
+
+    shown = [line.plain for line in show.lines(facts(begun), width=PIPE)]
+
+    assert "Next         lightgate show 20261129t091001z" in shown
+
+
 def facts(found: ReadableRecord, **changes: object) -> ReleaseFacts:
     return replace(ReleaseFacts(record=found, now=NOW), **changes)
 

@@ -1,6 +1,8 @@
 """The JSON of each command is valid by docs/command-line.schema.json."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from lightgate_cli.reading.app_status import app_status
 from lightgate_cli.reading.explaining import explain_push
 from lightgate_cli.reading.release_facts import LogSource, ReleaseLogs
 from local.tools import command_schema
+from tests.cli.calls import Said
 from tests.cli.test_explain import CASES
 from tests.cli.test_release_texts import of_each_kind, shown
 from tests.cli.test_status import named
+from tests.support.spec_examples import EXAMPLES
 
 SCHEMA = json.loads(command_schema.SCHEMA.read_text("utf-8"))
 
@@ -66,6 +70,21 @@ def test_logs_are_valid() -> None:
     )
 
     assert_valid("logs", found)
+
+
+@pytest.mark.parametrize("name", ["full", "wrong"])
+def test_each_validation_is_valid(
+    lightgate: Callable[..., Said], written: Callable[..., Path], name: str
+) -> None:
+    document = EXAMPLES["full"] if name == "full" else {"serviceName": 7}
+
+    said = lightgate("validate", written(document), "--json")
+
+    found = json.loads(said.output)
+    assert_valid("validate", found)
+    assert (said.code, found["isValid"]) == ((0, True) if name == "full" else (1, False))
+    assert bool(found["problems"]) is not found["isValid"]
+    assert said.errors == []
 
 
 def test_a_document_of_another_kind_is_not_valid() -> None:

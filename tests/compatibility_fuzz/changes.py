@@ -105,7 +105,8 @@ def plan_by_autodetector(rng: random.Random, ab: Abilities, old: ProjectState) -
 
 def bare_clone(state: ProjectState) -> ProjectState:
     """A copy that shares no rendered class."""
-    return ProjectState({key: model.clone() for key, model in state.models.items()})
+    models = {key: model.clone() for key, model in state.models.items()}
+    return ProjectState(models, state.real_apps)
 
 
 def real_models(draft: Draft) -> list[Any]:

@@ -52,6 +52,9 @@ class ArrayPosition(models.Func):
 
 READS_NULL = "reads NULL"
 
+type Plan = Sequence[Step] | Migration
+"""Operations, or a migration of a project."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -123,12 +126,14 @@ class World:
     """Old models in the database, with rows, and what old code can do with them."""
 
     case: Case
-    state: ProjectState = field(init=False)
+    state: ProjectState = field(default_factory=ProjectState)
+    """The state before the setup: models whose tables are in the database already."""
+    foremost: frozenset[str] = frozenset()
+    """The models that statements mean by their name, if others have the same one."""
     before: dict[Statement, Any] = field(init=False, default_factory=dict)
     is_fresh: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self.state = ProjectState()
         for number, (app, operation) in enumerate(self.case.setup):
             try:
                 operation.state_forwards(app, self.state)
@@ -140,12 +145,19 @@ class World:
         self.sql: list[str] = []
         """What the statement that was tried last has sent to the database."""
         self.names = {**VALUES, **postgresql_values(), **self.helpers()}
-        self.names |= {one.__name__: one for one in self.apps.get_models()}
+        self.names |= self.named(self.apps)
         self.fields = {
             one._meta.label_lower: [f.attname for f in one._meta.concrete_fields]
             for one in self.apps.get_models()
         }
         self.compiled: dict[Statement, Any] = {}
+
+    def named(self, apps: Any) -> dict[str, Any]:
+        found = sorted(apps.get_models(), key=lambda one: one._meta.label_lower in self.foremost)
+        for one in found:
+            if not hasattr(one, "objects"):  # its managers have other names
+                one.add_to_class("objects", models.Manager())
+        return {one.__name__: one for one in found}
 
     @contextlib.contextmanager
     def standing(self) -> Iterator[None]:
@@ -220,9 +232,7 @@ class World:
         found = self.attempt_all(statements)
         return {one: result.value for one, result in found if not result.error}
 
-    def try_plan(
-        self, plan: Sequence[Step], writes: Any, more: Sequence[Statement] = ()
-    ) -> Outcome:
+    def try_plan(self, plan: Plan, writes: Any, more: Sequence[Statement] = ()) -> Outcome:
         """Apply the plan, let new code write, and do again what old code could do before.
 
         `writes` gives the statements of new code for its models and rows. Besides the statements
@@ -234,7 +244,7 @@ class World:
         finally:
             self.before = always
 
-    def try_with(self, plan: Sequence[Step], writes: Any, more: Sequence[Statement]) -> Outcome:
+    def try_with(self, plan: Plan, writes: Any, more: Sequence[Statement]) -> Outcome:
         with self.old_schema():
             self.before = {**self.before, **self.works(more)}
             outcome, failed, written = self.try_here(plan, writes)
@@ -261,10 +271,10 @@ class World:
         yield
 
     def try_here(
-        self, plan: Sequence[Step], writes: Any
+        self, plan: Plan, writes: Any
     ) -> tuple[Outcome, dict[Statement, Symptom], Sequence[Statement]]:
         """The outcome, the statements that failed, and what new code wrote."""
-        steps = migrations_of(plan)
+        steps = [plan] if isinstance(plan, Migration) else migrations_of(plan)
         claim = claim_of(steps, bare_clone(self.base), self.tables)
         state = bare_clone(self.base)
         try:
@@ -306,7 +316,7 @@ class World:
         found = {}
         names, fields = self.names, self.fields
         if apps is not None:
-            names = {**names, **{one.__name__: one for one in apps.get_models()}}
+            names = {**names, **self.named(apps)}
             fields = {
                 one._meta.label_lower: [f.attname for f in one._meta.concrete_fields]
                 for one in apps.get_models()
@@ -547,15 +557,14 @@ def migrations_of(plan: Sequence[Step]) -> list[Migration]:
 
 
 def applied(migration: Migration, state: ProjectState) -> ProjectState:
-    """As `Migration.apply`. An index is never built concurrently, which gives the same index."""
+    """As `Migration.apply`. No index is built or removed concurrently; the result is the same."""
     app = migration.app_label
     with schema_editor() as editor:
         for operation in migration.operations:
             old = state.clone()
             operation.state_forwards(app, state)
-            forwards = operation.database_forwards
-            if type(operation).__name__ == "AddIndexConcurrently":
-                forwards = migrations.AddIndex.database_forwards.__get__(operation)
+            kind = _AT_ONCE.get(type(operation).__name__, type(operation))
+            forwards = kind.database_forwards.__get__(operation)
             forwards(app, editor, old, state)
     check_constraints()
     return state
@@ -593,6 +602,10 @@ def drop_everything() -> None:
         cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
 
 
+_AT_ONCE = {
+    "AddIndexConcurrently": migrations.AddIndex,
+    "RemoveIndexConcurrently": migrations.RemoveIndex,
+}
 _DATA = "22"  # the class of SQLSTATE for data exceptions
 _NAMED = re.compile(r"(?:for key '(?:[^'.]*\.)?([^']+)'|CONSTRAINT [`\"]([^`\"]+)[`\"])")
 _WRITES = re.compile(
@@ -617,7 +630,7 @@ def error_code(error: Exception) -> Result:
         is_by_rows = isinstance(error, MissingRowError)
         return Result(error="other result", text=text, by_rows=is_by_rows)
     cause = error.__cause__
-    state = getattr(cause, "sqlstate", None)
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     is_by_rows = isinstance(error, (ProtectedError, RestrictedError, ObjectDoesNotExist))
     if connection.vendor == "mysql" and error.args and isinstance(error.args[0], int):
         constraint = next((a or b for a, b in _NAMED.findall(text)), "")

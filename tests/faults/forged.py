@@ -370,7 +370,7 @@ def _asked(request: object) -> Act:
 _DIGEST = "sha256:" + "a" * 64
 _OF_REQUESTS = (
     *("app", "tag", "digest", "rollbackTo", "command", "skipSnapshot", "allowDestructive"),
-    *("reason", "startedBy", "pushedTag", "requestedAt", "foundByReconcile"),
+    *("reason", "startedBy", "pushedTag", "requestedAt", "foundByReconcile", "imageTag"),
 )
 _WRONG_IN_REQUESTS: Values = (None, f"{_ESCAPES}\ud800", ["\0"], {"a": [None]})
 _NO_REQUESTS: Values = (None, 7, "x", [], {}, [{"app": APP}], True)

@@ -51,6 +51,13 @@ class Filled(F.IntegerField):
         return "integer DEFAULT 0 CHECK (size > 0)"
 
 
+class Single(F.IntegerField):
+    """A field of the app whose type has a default and a rule, both without parentheses."""
+
+    def db_type(self, _: Any) -> str:
+        return "integer DEFAULT 0 UNIQUE"
+
+
 class OwnKey(F.ForeignKey):
     """A foreign key of the app."""
 
@@ -260,7 +267,7 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (alter("name", F.CharField(max_length=50, unique=True)), "breaking"),
         (alter("name", F.CharField(max_length=50, db_index=True)), "compatible"),
         (alter("story", F.TextField(db_index=True)), "restricted (unbounded)"),
-        (alter("name", F.CharField(max_length=50, db_column="n")), "breaking"),
+        (alter("name", F.CharField(max_length=50, db_column="n")), "breaking (renamed)"),
         (alter("name", F.CharField(max_length=50, db_default="")), "compatible"),
         (alter("grade", F.SmallIntegerField(db_default=3)), "compatible"),
         (alter("grade", F.SmallIntegerField(db_default=0)), "compatible"),
@@ -308,7 +315,7 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
             "restricted (dangling)",
         ),
         (alter("loose", F.ForeignKey("crops.Plant", F.CASCADE)), "breaking (constrained)"),
-        (alter("farm", F.ForeignKey("crops.Crop", F.CASCADE)), "breaking"),
+        (alter("farm", F.ForeignKey("crops.Crop", F.CASCADE)), "breaking (target)"),
         (alter("name", F.CharField(max_length=50, db_collation="C")), "breaking (collation)"),
         (alter("slug", F.SlugField(db_index=True)), "compatible"),
         (alter("grade", F.SmallIntegerField(db_default=1, unique=True)), "breaking"),
@@ -322,9 +329,12 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         # A new column that old rows, or SQL of old code, cannot stand.
         (field(Checked(null=True)), "breaking (check)"),
         (field(Filled(null=True)), "unknown (type)"),
+        (field(Single(null=True)), "unknown (type)"),
         (field(F.IntegerField(null=True), "acres"), "restricted (ambiguous)"),
         (postgres.CreateExtension("intarray"), "unknown (extension)"),
         (postgres.CreateExtension("hstore"), "compatible"),
+        (postgres.CreateCollation("german", "de-x-icu"), "compatible"),
+        (postgres.RemoveCollation("german", "de-x-icu"), "breaking"),
         (both(), "compatible"),
         (both(field(F.IntegerField(null=True))), "compatible"),
         (both(field(F.IntegerField(default=0))), "breaking"),

@@ -26,10 +26,11 @@ from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import subject
 from lightgate.notifications.pruning import not_pruned
-from lightgate.notifications.report import LiveVersion, Report, Snapshot
+from lightgate.notifications.report import LiveVersion, PausedPushes, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_rollback
@@ -244,6 +245,16 @@ def _take_back(target: str = "0004_fill_season") -> Mapping[str, object]:
     return {"app": "crops-backend", "digest": DIGEST, "command": command}
 
 
+def _released_while_paused() -> Report:
+    pushes = PausedPushes(
+        by="arn:aws:sts::123456789012:assumed-role/deployer/ada",
+        reason="import of the harvests until noon",
+        at=STARTED - timedelta(hours=2),
+        waiting="v4",
+    )
+    return replace(_released_without_migrations(), paused=pushes)
+
+
 def _nothing_applied() -> Report:
     failed = failure(database="unchanged")
     return _concluded(
@@ -452,7 +463,7 @@ def _wrong_spec() -> Report:
 
 def _way_to_start(request: Mapping[str, object] | None = None) -> WayToStart:
     request = request or {"app": "crops-backend", "digest": DIGEST}
-    return WayToStart(parameter=_SPEC, command=start_command(EXECUTION, request))
+    return WayToStart(parameter=_SPEC, command=how_to_start(EXECUTION, request))
 
 
 def _wrong_architecture() -> Report:
@@ -583,6 +594,7 @@ def _command_refused() -> Report:
 _REPORTS = {
     "release-SUCCEEDED": _released,
     "release-SUCCEEDED-without-migrations": _released_without_migrations,
+    "release-SUCCEEDED-while-paused": _released_while_paused,
     "release-ROLLED_BACK-migration-failed": _migration_failed,
     "release-ROLLED_BACK-nothing-applied": _nothing_applied,
     "release-ROLLED_BACK-unhealthy": _watch_failed,

@@ -1,7 +1,5 @@
 """Which checks `lightgate doctor` carries out, and what each of them reads."""
 
-import json
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
@@ -192,14 +190,9 @@ class _App:
 
     def secrets(self) -> Answer:
         """Whose they are, whether they rotate, and whether their keys and members are there."""
-        restart = (
-            f"aws stepfunctions start-execution --state-machine-arn "
-            f"{self._connection.output('StateMachineArn')} --input "
-            f"{shlex.quote(json.dumps({'app': self._name}))}"
-        )
         stored = described_secrets(self._spec, self._connection)
         prefix = secret_prefix(self._connection)
-        found = list(app_secrets.stored_secrets(self._spec, stored, self._name, prefix, restart))
+        found = list(app_secrets.stored_secrets(self._spec, stored, self._name, prefix))
         faults = [*self._keys(stored), *self._members(stored, prefix)]
         return [*(one for one in found if one.level is not Level.OK), *faults] or found
 

@@ -131,7 +131,7 @@ def test_each_fault_of_a_secret_is_a_finding(
 ) -> None:
     known = {read(text): found for text, found in described.items()}
 
-    found = list(stored_secrets(spec_with("secretsmanager:db"), known, "crops", PREFIX, "release"))
+    found = list(stored_secrets(spec_with("secretsmanager:db"), known, "crops", PREFIX))
 
     assert [one.level for one in found] == [expected]
 

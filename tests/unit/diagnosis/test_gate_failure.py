@@ -18,7 +18,8 @@ from lightgate.gate.gate_report import (
     Phase,
 )
 from lightgate.migrations.permit import VoidCause, pending
-from tests.support.builders import DIGEST, evidence, failure
+from lightgate.release.lightgate_command import lightgate_command
+from tests.support.builders import DIGEST, EXECUTION, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
 from tests.support.printed import diagnose_command
 
@@ -399,7 +400,11 @@ def test_the_input_of_the_next_execution_can_be_copied(
     )
 
     for found, more in ((forced, {"allowDestructive": True}), (again, {})):
-        copied = shlex.split(found.next_action.partition(": ")[2])
+        told = found.next_action.partition(": ")[2]
+        with_cli, _, without = told.partition(" (without the CLI: ")
+        asked_for = {"app": "crops-backend", **document, **more}
+        assert with_cli == lightgate_command(EXECUTION, asked_for)
+        copied = shlex.split(without.removesuffix(")"))
         assert copied[:3] == ["aws", "stepfunctions", "start-execution"]
         assert json.loads(copied[-1]) == {"app": "crops-backend", **document, **more}
 

@@ -11,8 +11,8 @@ from lightgate.notifications.email import text
 from lightgate.notifications.formats import machine, subject
 from lightgate.notifications.report import LiveVersion, Snapshot
 from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 from tests.support.builders import EXECUTION, evidence, report
 from tests.support.ended_releases import MIGRATION_ERROR, RESTORE, TAKE_BACK, rolled_back
 
@@ -214,7 +214,7 @@ def test_a_message_says_that_no_version_is_live() -> None:
 
 
 def test_the_message_does_not_repeat_its_reasons() -> None:
-    reverse = start_command(EXECUTION, TAKE_BACK[0])
+    reverse = how_to_start(EXECUTION, TAKE_BACK[0])
     kept = Conclusion(outcome=Outcome.FAILED, reasons=["It is so."], next_steps=[reverse])
 
     told = text(

@@ -177,7 +177,7 @@ def test_the_worst_message_fits_into_sns_and_into_the_state_machine(
         failure=Diagnosis(kind=FailureKind.UNKNOWN, what=wide, evidence=wide, next_action=wide),
         judgement=Judgement(verdict=Verdict.UNKNOWN, reasons=[wide] * 20),
         not_applied=["🌾" * 100] * 200,
-        take_back=["🌾" * 300] * 200,
+        take_back=[{"app": "a", "digest": "d", "command": ["🌾" * 300]}] * 200,
         snapshot=Snapshot(
             id="s", available_at=None, status="FAILED", detail="failed", restore=["r" * 600] * 2
         ),

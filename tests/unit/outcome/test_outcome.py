@@ -12,8 +12,8 @@ from lightgate.outcome.outcome import (
     stopped,
     unverified,
 )
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult, RollbackStatus
 from tests.support.builders import EXECUTION, deployment
 
@@ -98,7 +98,7 @@ def test_an_unverified_version_stays_live_until_somebody_decides() -> None:
     assert ended.reasons[-1] == "Version 8 is live, but its health is unknown."
     check, back, _ = ended.next_steps
     assert check == "Check now whether the app works. If it does, version 8 can stay live."
-    to_7 = start_command(EXECUTION, {"app": "crops", "rollbackTo": 7})
+    to_7 = how_to_start(EXECUTION, {"app": "crops", "rollbackTo": 7})
     assert back == f"To roll back: {to_7}"
 
 

@@ -54,6 +54,7 @@ def request(**changes: Any) -> ReleaseRequest:
         "requested_at": None,
         "started_by": None,
         "found_by_reconcile": False,
+        "image_tag": None,
     }
     return ReleaseRequest(**(values | changes))
 
@@ -95,12 +96,16 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
             [
                 "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
                 "rollbackTo, command, skipSnapshot, allowDestructive, reason, startedBy, "
-                "pushedTag, requestedAt or foundByReconcile"
+                "pushedTag, requestedAt, foundByReconcile or imageTag"
             ],
         ),
         (
             {"app": "crops", "tag": "v1", "digest": DIGEST},
             ["digest: stands beside tag; give one of the two"],
+        ),
+        (
+            {"app": "crops", "imageTag": "v1"},
+            ["imageTag: names the image of a digest; give the digest, or only tag"],
         ),
         (
             {"app": "crops", "digest": "sha256:7f5b"},
@@ -231,7 +236,8 @@ def test_a_request_that_is_carried_out_later_keeps_its_image_and_its_place() -> 
 
     again = parse_request(asked.again(DIGEST, PUSHED_AT))
 
-    assert again == replace(asked, tag=None, digest=DIGEST, requested_at=PUSHED_AT)
+    expected = replace(asked, tag=None, image_tag="v2", digest=DIGEST, requested_at=PUSHED_AT)
+    assert again == expected
     assert parse_request(again.again(DIGEST, PUSHED_AT)) == again
 
 

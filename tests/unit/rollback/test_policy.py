@@ -12,8 +12,8 @@ from lightgate.deployment.pinning import is_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.version import VersionRecord
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 from lightgate.rollback.policy import (
     RollbackAction,
     RollbackInput,
@@ -100,12 +100,12 @@ def test_an_unsafe_rollback_keeps_the_new_version_with_both_next_steps(
     assert (found.action, found.version) == (RollbackAction.KEEP, 7)
     assert judgement.reasons[0] in found.reasons
     assert keep == "To keep version 8: correct the cause and push again."
-    first, second = (start_command(EXECUTION, request) for request in TAKE_BACK)
+    first, second = (how_to_start(EXECUTION, request) for request in TAKE_BACK)
     assert reverse == (
         "Before a rollback, reverse the migrations, one command after the other: "
         f"{first} and then {second}"
     )
-    to_7 = start_command(EXECUTION, {"app": "crops-backend", "rollbackTo": 7})
+    to_7 = how_to_start(EXECUTION, {"app": "crops-backend", "rollbackTo": 7})
     assert back == f"To roll back to version 7: {to_7}"
 
 
@@ -360,7 +360,7 @@ def test_the_next_steps_say_why_no_command_reverses_the_migrations() -> None:
 
     request = {"app": "crops-backend", "rollbackTo": 7, "allowDestructive": True}
     assert found.next_steps[-2:] == [
-        f"To roll back to version 7: {start_command(EXECUTION, request)}",
+        f"To roll back to version 7: {how_to_start(EXECUTION, request)}",
         "A rollback does not reverse the migrations, because no command reverses just these: "
         f"{why}. Only a snapshot or backup has the earlier data.",
     ]

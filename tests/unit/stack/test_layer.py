@@ -54,6 +54,15 @@ def test_the_layer_has_the_texts_of_the_gate_programs_without_what_builds_them(
     assert json.loads(read.stdout) == {name: program_text(name) for name in PROGRAMS}
 
 
+def test_only_the_function_of_the_page_has_its_renderer() -> None:
+    assert "jinja" not in (CORE / "requirements.txt").read_text().lower()
+    assert "lightgate_report" not in MAKEFILE
+    assert set(re.findall(r"^(\S+)==", (ROOT / "report/requirements.txt").read_text(), re.M)) == {
+        "jinja2",
+        "markupsafe",
+    }
+
+
 def test_the_layer_has_bytecode_that_lambda_uses_without_a_look_at_the_source(
     tmp_path: Path,
 ) -> None:
@@ -72,10 +81,17 @@ def test_the_layer_has_bytecode_that_lambda_uses_without_a_look_at_the_source(
     assert b"/opt/python/compiled.py" in compiled.read_bytes()
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "build_gate/requirements.txt"])
-def test_the_layer_is_built_with_the_versions_that_the_tests_run(file: str) -> None:
+@pytest.mark.parametrize(
+    "file",
+    [
+        "layers/core/requirements.txt",
+        "layers/core/build_gate/requirements.txt",
+        "report/requirements.txt",
+    ],
+)
+def test_what_is_deployed_has_the_versions_that_the_tests_run(file: str) -> None:
     locked = set(re.findall(r"^\S+==\S+", (ROOT / "requirements" / "dev.txt").read_text(), re.M))
-    pinned = set(re.findall(r"^\S+==\S+", (CORE / file).read_text(), re.M))
+    pinned = set(re.findall(r"^\S+==\S+", (ROOT / file).read_text(), re.M))
 
     assert pinned
     assert pinned <= locked

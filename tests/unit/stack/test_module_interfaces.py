@@ -36,14 +36,14 @@ class Module:
 
 def name_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
-    below = {"layers": 2, "cli": 1}.get(parts[0], 0)
+    below = {"layers": 2, "cli": 1, "report": 1}.get(parts[0], 0)
     return ".".join(parts[below:]).removesuffix(".__init__")
 
 
 @cache
 def modules() -> dict[str, Module]:
     """The modules of the product and of the tests by their names."""
-    tops = ("layers/core", "cli", "functions", "local", "benchmarks", "tests")
+    tops = ("layers/core", "cli", "report", "functions", "local", "benchmarks", "tests")
     files = [file for top in tops for file in (ROOT / top).rglob("*.py")]
     found = {name_of(file): Module(file, ast.parse(file.read_text())) for file in files}
     for name, module in found.items():

@@ -15,9 +15,11 @@ from lightgate.migrations.compatibility import Verdict
 from lightgate.operations import metrics
 from lightgate.outcome.outcome import Outcome
 from lightgate.release.request import parse_request
+from tests.unit.stack.test_two_stacks import resources
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 
 
@@ -38,13 +40,30 @@ def test_every_verdict_is_in_the_message(verdict: Verdict) -> None:
     assert f"\n| {verdict.value} | " in SECTIONS["watch-failed"]
 
 
-def test_every_metric_is_in_the_runbook_and_in_a_workflow_test() -> None:
+def test_every_metric_is_in_the_docs_and_in_a_workflow_test() -> None:
     workflows = "".join(file.read_text() for file in ROOT.glob("tests/workflow/**/test_*.py"))
     names = re.findall(r'"(lightgate[A-Z]\w+)"', inspect.getsource(metrics))
+    documented = re.findall(r"^\| `(lightgate[A-Z]\w+)` \|", MONITORING, re.MULTILINE)
 
-    assert len(names) == 8
-    assert [name for name in names if f"\n| `{name}` | " not in RUNBOOK] == []
+    assert sorted(names) == sorted(documented)
     assert [name for name in names if f'"{name}"' not in workflows] == []
+
+
+def test_an_app_has_at_most_eight_metrics_that_are_billed() -> None:
+    assert len(re.findall(r"^\| `lightgate\w+` \| yes \|", MONITORING, re.MULTILINE)) == 8
+
+
+def test_every_alarm_has_its_section() -> None:
+    alarms = {name for name, one in resources().items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+
+    assert alarms == set(re.findall(r"^### (\w+)$", MONITORING, re.MULTILINE))
+
+
+def test_dashboard_and_alarms_use_no_metric_that_is_not_written() -> None:
+    written = set(re.findall(r'"(lightgate[A-Z]\w+)"', inspect.getsource(metrics)))
+    used = set(re.findall(r"lightgate[A-Z]\w+", (ROOT / "template.yaml").read_text()))
+
+    assert used <= written
 
 
 def test_every_execution_is_an_input_by_its_contract() -> None:

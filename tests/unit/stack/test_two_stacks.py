@@ -18,7 +18,13 @@ from tests.support.template import read_template
 ROOT = Path(__file__).parents[3]
 PRODUCTION, STAGING = "lightgate", "lightgate-staging"
 # Layers of one name are versions of one another: CloudFormation refuses none.
-NAMED = {**NAMES, "AWS::Lambda::LayerVersion": "LayerName"}
+NAMED = {
+    **NAMES,
+    "AWS::Lambda::LayerVersion": "LayerName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+}
+# The name of an inline policy is one within its role, and a saved query is told by its id.
+FREE = ("AWS::IAM::Policy", "AWS::Logs::QueryDefinition")
 SOURCES = ("CodeUri", "ContentUri", "DefinitionUri")
 
 
@@ -73,11 +79,10 @@ def test_two_stacks_share_no_name() -> None:
 
 
 def test_every_kind_of_resource_with_a_fixed_name_is_checked() -> None:
-    """The name of an inline policy is one within its role."""
     for logical_id, resource in resources().items():
         kind = resource["Type"]
         fixed = {"Name", f"{kind.rpartition('::')[2]}Name"} & resource.get("Properties", {}).keys()
-        assert kind in (*NAMED, "AWS::IAM::Policy") or not fixed, logical_id
+        assert kind in (*NAMED, *FREE) or not fixed, logical_id
 
 
 def test_the_longest_name_of_a_stack_still_gives_names_that_aws_takes() -> None:

@@ -268,3 +268,20 @@ def test_a_release_that_made_no_deployment_has_no_logs(good: World, commands: Co
 
     with pytest.raises(CommandError, match="it has made no deployment"):
         read_logs("v3", None, commands.connection)
+
+
+def test_a_status_takes_as_many_calls_after_two_releases_as_after_one(
+    good: World, commands: Commands
+) -> None:
+    def calls() -> list[str]:
+        seen: list[str] = []
+        good.cloud.faults.watch(seen.append)
+        commands.status()
+        good.cloud.faults.watch_no_more()
+        return sorted(seen)
+
+    first = calls()
+    good.release(course=released())
+
+    assert calls() == first
+    assert len(first) <= 8

@@ -52,7 +52,7 @@ def test_a_push_releases_the_app_that_watches_it(world: World) -> None:
     content = world.message().content
     assert content["digest"] == world.digest
     assert content["reason"] == "push of crops-backend:latest"
-    for metric in ("lightgateReleasesStarted", "lightgateReleasesEnded", "lightgateReleaseSeconds"):
+    for metric in ("lightgateReleasesStarted", "lightgateReleaseOk", "lightgateLeadTimeSeconds"):
         assert metric in world.functions.log
     assert name.startswith(f"{APP}-{world.digest.removeprefix('sha256:')[:12]}-")
 

@@ -48,7 +48,8 @@ class ReleaseRecord:
     `admission` is what Admit has decided. The outcome of a release whose execution was stopped is
     made from it. It is None if there is none, or if this version of Lightgate cannot read it.
     `fence` is that of its lock, 0 if it never had it. `fingerprint` stands for what it deploys;
-    None if that is unknown.
+    None if that is unknown. `readable` is what people read of it; None if an earlier version of
+    Lightgate has written it.
     """
 
     release: str
@@ -59,6 +60,7 @@ class ReleaseRecord:
     fence: int
     admission: Admitted | None
     outcome: RecordedOutcome | None
+    readable: ReadableRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,6 +390,7 @@ def _record(found: Mapping[str, Any]) -> ReleaseRecord:
         fence=int(values.get("fence", 0)),
         admission=None if admission is None else _admitted(admission),
         outcome=None if outcome is None else _outcome(outcome),
+        readable=_readable(found),
     )
 
 

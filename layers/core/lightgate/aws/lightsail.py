@@ -37,6 +37,7 @@ _MOST_NEWEST_PAGES = 25
 _SHORTEST_WINDOW = timedelta(seconds=1)
 _MOMENT = timedelta(milliseconds=1)
 # Lightsail's own clocks need not agree to the second.
+_LOAD_WINDOW, _LOAD_PERIOD_SECONDS = timedelta(minutes=20), 300
 _CLOCK_MARGIN = timedelta(minutes=1)
 # What Lightgate itself puts beside the app's variables; a gate's report has to keep its release.
 _NO_SECRETS = (RELEASE_VARIABLE, ROLLBACK_VARIABLE, STACK_VARIABLE)
@@ -122,6 +123,27 @@ class Lightsail:
             principal_arn=found.get("principalArn") or None,
             tagged_stack=_tagged_stack(found),
         )
+
+    @reaching("GetContainerServiceMetricData")
+    def load(self, service: str) -> Mapping[str, float]:
+        """The latest share of `cpu` and `memory` that its nodes use on average, in percent.
+
+        Empty without a point: a new deployment deletes all (lightsail-facts.md, section 10).
+        """
+        end = self._now()
+        found = {}
+        for name, metric in (("cpu", "CPUUtilization"), ("memory", "MemoryUtilization")):
+            points = self._client.get_container_service_metric_data(
+                serviceName=service,
+                metricName=metric,
+                startTime=end - _LOAD_WINDOW,
+                endTime=end,
+                period=_LOAD_PERIOD_SECONDS,
+                statistics=["Average"],
+            )["metricData"]
+            if points:
+                found[name] = max(points, key=lambda one: one["timestamp"])["average"]
+        return found
 
     @reaching("GetContainerServiceDeployments")
     def listed(self, service: str, version: int) -> Mapping[str, Any]:

@@ -111,9 +111,8 @@ def stored_secrets(
     stored: Mapping[SecretReference, StoredSecret | None],
     app: str,
     prefix: str,
-    restart: str,
 ) -> Iterator[Finding]:
-    """A finding for each fault. `restart` starts a release that reads all secrets again."""
+    """A finding for each fault."""
     references = references_of(spec)
     if not references:
         yield ok(Check.SECRETS, "the spec names no secret")
@@ -140,7 +139,7 @@ def stored_secrets(
                 Check.SECRETS,
                 f"the secret {reference} rotates: the live deployment keeps the old value until "
                 "the next release",
-                f"After each rotation release again: {restart}",
+                f"lightgate release {app}",
             )
     if not faults:
         yield ok(Check.SECRETS, f"{app} may read all {len(references)} secrets of its spec")

@@ -13,7 +13,7 @@ from lightgate.diagnosis.puller import Puller
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
-from lightgate.release.start_command import start_command
+from lightgate.release.lightgate_command import how_to_start
 
 
 class FailureKind(enum.StrEnum):
@@ -112,7 +112,7 @@ class Symptoms:
     @property
     def start_again(self) -> str:
         """The command that starts the same release again."""
-        return start_command(self.execution, self._input)
+        return how_to_start(self.execution, self._input)
 
     def then(self, action: str, remedy: Remedy | None) -> str:
         """The action, and how to start the next attempt; without a remedy the action alone.
@@ -139,7 +139,7 @@ class Symptoms:
     @property
     def start_anyway(self) -> str:
         """The command that starts it although it may break the live version."""
-        return start_command(self.execution, {**self._input, "allowDestructive": True})
+        return how_to_start(self.execution, {**self._input, "allowDestructive": True})
 
     @property
     def _input(self) -> Mapping[str, Any]:

@@ -212,6 +212,8 @@ class GateReport:
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one
     has not told. `unplanned` is what was changed beside the plan that was permitted.
+    `cpu_seconds` and `megabytes` are what the commands of the gates used: the most of one gate, and
+    the largest command at its peak.
     """
 
     phase: Phase
@@ -225,6 +227,8 @@ class GateReport:
     changed: bool | None = None
     effect: Effect | None = None
     unplanned: Sequence[str] = ()
+    cpu_seconds: float | None = None
+    megabytes: float | None = None
 
     @property
     def has_begun(self) -> bool:

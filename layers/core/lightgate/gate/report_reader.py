@@ -56,6 +56,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     changes: list[bool | None] = []
     effects: list[Effect | None] = []
     unplanned: list[str] = []
+    used: list[tuple[float | None, float | None]] = []
     for container, lines in logs.items():
         phase, said = Phase.SILENT, list(events(release, container, lines))
         for event in said:
@@ -76,6 +77,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 phase = Phase.FAILED
                 failures.append((_weight(event), _failure(container, event)))
             if kind in ("succeeded", "failed"):
+                used.append((_number(event.get("cpuSeconds")), _number(event.get("megabytes"))))
                 # The lines with the details of the run may arrive later or never.
                 if first := moment_of(event.get("beganAt")):
                     began[True].append(first)
@@ -114,6 +116,8 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         effect=effects[0] if len(effects) == 1 else None,
         failure=failure,
         unplanned=tuple(dict.fromkeys(unplanned))[:_MOST_UNPLANNED],
+        cpu_seconds=max((cpu for cpu, _ in used if cpu is not None), default=None),
+        megabytes=max((peak for _, peak in used if peak is not None), default=None),
     )
 
 

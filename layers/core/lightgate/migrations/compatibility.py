@@ -97,6 +97,11 @@ _WHY_THAT = {
         "ambiguous unless it names the table"
     ),
     "type": "the column may not take the values that the previous version writes, or read others",
+    "renamed": _RENAMED,
+    "target": (
+        "the column refers to rows of another table or field, and the previous version reads and "
+        "writes references to the old ones"
+    ),
     "check": _CONSTRAINED,
     "constrained": _CONSTRAINED,
     "collation": "the order and the equality of texts change, also in what must be unique",

@@ -10,9 +10,12 @@ from lightgate.errors import sentence
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome
-from lightgate.release.lightgate_command import resume_command
+from lightgate.release.lightgate_command import (
+    how_to_start,
+    resume_command,
+    ways_to_start,
+)
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 
 _MOST_NAMES = 20
 _WIDTH = 11
@@ -304,8 +307,12 @@ def _about_the_database(report: Report) -> Sequence[Sequence[str]]:
     if not may_need_a_restore(report):
         return [_first_to_restore(report)]
     told = " ".join(report.conclusion.next_steps)
-    commands = [start_command(report.execution, request) for request in report.take_back]
-    reversing = [command for command in commands if command not in told]
+    reversing = [
+        line
+        for request in report.take_back
+        if how_to_start(report.execution, request) not in told
+        for line in ways_to_start(report.execution, request)
+    ]
     why_not = report.why_not_back
     snapshot = report.snapshot
     restore, point = (snapshot.restore, snapshot.point_the_app) if snapshot else ((), ())

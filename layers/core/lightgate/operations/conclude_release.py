@@ -52,9 +52,10 @@ from lightgate.outcome.outcome import (
     unverified,
 )
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
+from lightgate.records.release_record import ReadableRecord
 from lightgate.records.version import VersionRecord
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import Release, ReleaseKind
-from lightgate.release.start_command import start_command
 from lightgate.release.unchecked_request import (
     UNKNOWN,
     members_of,
@@ -84,6 +85,7 @@ class Concluded:
     """
 
     outcome: RecordedOutcome
+    record: ReadableRecord | None
     fence: int
     owes_message: bool
 
@@ -126,7 +128,10 @@ def _concluded(record: ReleaseRecord, outcome: RecordedOutcome, *, owes_message:
     status = record.status
     is_published = status is not None and status in Outcome and not Outcome(status).is_quiet
     return Concluded(
-        outcome=outcome, fence=record.fence, owes_message=owes_message and is_published
+        outcome=outcome,
+        record=record.readable,
+        fence=record.fence,
+        owes_message=owes_message and is_published,
     )
 
 
@@ -353,7 +358,7 @@ def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:
     request = {name: value for name, value in asked.items() if name not in _OF_A_PUSH}
     return WayToStart(
         parameter=f"{runtime.settings.apps_path}/{app}",
-        command=start_command(facts.state.execution, request),
+        command=how_to_start(facts.state.execution, request),
     )
 
 

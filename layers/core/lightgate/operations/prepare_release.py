@@ -472,7 +472,7 @@ def _spec_of(known: VersionRecord | None, asked: _Asked, runtime: Runtime) -> Ap
 def _tag(request: ReleaseRequest, spec: AppSpec) -> str | None:
     """The tag of the image that is requested, if it is known."""
     if request.digest is not None:
-        return request.pushed_tag
+        return request.pushed_tag or request.image_tag
     return request.tag or spec.default_tag()
 
 

@@ -13,6 +13,7 @@ from lightgate.aws.stepfunctions import GONE, EndedExecution
 from lightgate.errors import NotYetError, UnreachableError
 from lightgate.names import start_of
 from lightgate.operations.conclude_release import conclude_release
+from lightgate.operations.metrics import release_ended
 from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.release.lock import Waiting, abandon_lock, next_to_start
 from lightgate.runtime import Json, Runtime
@@ -36,6 +37,8 @@ def recover_abandoned(app: str, ended: EndedExecution, runtime: Runtime) -> None
         UnreachableError: all is done but the message, which Reconcile sends later.
     """
     concluded = conclude_release(_facts(app, ended), runtime)
+    if concluded.record is not None and concluded.owes_message:
+        release_ended(concluded.record, None, runtime)
     waiting = runtime.locks.change(
         app,
         lambda lock: (

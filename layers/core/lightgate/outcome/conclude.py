@@ -16,8 +16,8 @@ from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_the_cause
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
@@ -188,7 +188,7 @@ def _choose(seen: DeploymentEnd) -> str:
     request = {"app": seen.app, "rollbackTo": seen.previous_version}
     return (
         "Check now whether the app works. To roll back to the previous version: "
-        f"{start_command(seen.execution, request)}"
+        f"{how_to_start(seen.execution, request)}"
     )
 
 

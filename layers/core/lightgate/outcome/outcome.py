@@ -12,8 +12,8 @@ from types import MappingProxyType
 from lightgate.deployment.status import Deployment
 from lightgate.diagnosis.diagnose import FIND_THE_STEP
 from lightgate.errors import RefusalCode, sentence
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 from lightgate.state import RollbackResult
 
 # The next step after the cause is corrected.
@@ -288,7 +288,7 @@ def unverified(
     if wrong:
         steps.append(f"To keep version {version}: correct what is wrong and push again.")
     if previous is not None:
-        back = start_command(execution, {"app": app, "rollbackTo": previous})
+        back = how_to_start(execution, {"app": app, "rollbackTo": previous})
         steps.append(f"To roll back: {back}")
         if not is_open:
             steps.append(

@@ -33,7 +33,7 @@ def timeline(record: ReadableRecord, evidence: Evidence | None = None) -> Sequen
     The evidence has the moments of its migrations. Without it they follow from their durations.
     """
     moments = _moments(evidence) if evidence is not None else {}
-    found = [Event(at=record.started_at, what="started", text=_started_by(record))]
+    found = [Event(at=record.started_at, what="started", text=started_by(record))]
     for stage in record.stages:
         begin, end = stage.started_at, stage.ended_at
         match stage.name:
@@ -66,7 +66,7 @@ def timeline(record: ReadableRecord, evidence: Evidence | None = None) -> Sequen
     return [first, *sorted(others, key=lambda event: (event.what == "ended", event.at))]
 
 
-def _started_by(record: ReadableRecord) -> str:
+def started_by(record: ReadableRecord) -> str:
     """Who or what has started the release, in a sentence's middle."""
     image = f"{record.repository}:{record.tag}" if record.tag else record.repository
     who = record.who or "a person"

@@ -14,11 +14,12 @@ class Resumed:
     """The answer to a person who resumes an app.
 
     `pause` is the one that has ended, None if the app was not paused. `next` is the release to
-    start now, None if there is none or if another one is in progress.
+    start now, None if there is none or if it has to wait for the end of the release `behind`.
     """
 
     pause: Pause | None
     next: Waiting | None
+    behind: str | None = None
 
 
 def pause_app(lock: Lock, pause: Pause) -> tuple[Lock, Pause]:
@@ -38,4 +39,6 @@ def resume_app(lock: Lock) -> tuple[Lock, Resumed]:
     that starting it twice starts one.
     """
     resumed = replace(lock, paused=None)
-    return resumed, Resumed(pause=lock.paused, next=next_to_start(resumed))
+    holder = lock.holder if lock.waiting is not None else None
+    behind = holder.release if holder is not None else None
+    return resumed, Resumed(pause=lock.paused, next=next_to_start(resumed), behind=behind)

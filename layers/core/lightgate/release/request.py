@@ -29,8 +29,9 @@ class ReleaseRequest:
     given image, while the app stays on what it serves. `pushed_tag` is the tag under which the
     image was pushed, and None if a person has asked for the release. `requested_at` is when it
     was asked for, if that was before the execution's start. `started_by` names the person, such as
-    an ARN. `found_by_reconcile`: no event has caused the release, and Reconcile has. Both are for
-    the record, and decide nothing.
+    an ARN. `found_by_reconcile`: no event has caused the release, and Reconcile has. `image_tag` is
+    the tag by which people know the image of the `digest`. These three are for the record and the
+    messages, and decide nothing.
     """
 
     app: str
@@ -45,6 +46,7 @@ class ReleaseRequest:
     requested_at: datetime | None
     started_by: str | None = None
     found_by_reconcile: bool = False
+    image_tag: str | None = None
 
     def again(self, digest: str, at: datetime) -> dict[str, Any]:
         """The execution input by which this request is carried out later, and not changed.
@@ -58,6 +60,7 @@ class ReleaseRequest:
             "pushedTag": self.pushed_tag,
             "startedBy": self.started_by,
             "foundByReconcile": self.found_by_reconcile or None,
+            "imageTag": self.tag or self.image_tag,
         }
         return {
             "app": self.app,
@@ -114,7 +117,7 @@ def parse_request(document: object) -> ReleaseRequest:
         optional=(
             *("tag", "digest", "rollbackTo", "command"),
             *("skipSnapshot", "allowDestructive", "reason", "startedBy"),
-            *("pushedTag", "requestedAt", "foundByReconcile"),
+            *("pushedTag", "requestedAt", "foundByReconcile", "imageTag"),
         ),
     )
     request = ReleaseRequest(
@@ -132,6 +135,7 @@ def parse_request(document: object) -> ReleaseRequest:
         requested_at=fields.read("requestedAt", _moment, None),
         started_by=fields.read("startedBy", lambda n: n.text(LONGEST_REASON), None),
         found_by_reconcile=fields.read("foundByReconcile", Node.boolean, False),
+        image_tag=fields.read("imageTag", lambda n: n.string(_TAG, "an image tag"), None),
     )
     _check_together(fields, problems)
     if problems.lines:
@@ -142,6 +146,8 @@ def parse_request(document: object) -> ReleaseRequest:
 def _check_together(fields: Fields, problems: Problems) -> None:
     if "tag" in fields and "digest" in fields:
         problems.add("digest", "stands beside tag; give one of the two")
+    if "imageTag" in fields and "digest" not in fields:
+        problems.add("imageTag", "names the image of a digest; give the digest, or only tag")
     if "rollbackTo" in fields:
         for other in ("tag", "digest", "command", "pushedTag"):
             if other in fields:

@@ -55,5 +55,5 @@ def requested_starter(request: object) -> str | None:
 def requested_tag(request: object) -> str | None:
     """The tag that a refused release was about."""
     asked = members_of(request)
-    tag = asked.get("pushedTag") or asked.get("tag")
+    tag = asked.get("pushedTag") or asked.get("tag") or asked.get("imageTag")
     return tag if isinstance(tag, str) and is_tag(tag) else None

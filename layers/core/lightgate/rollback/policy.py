@@ -14,8 +14,8 @@ from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 from lightgate.records.version import VersionRecord
+from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.release.start_command import start_command
 
 
 class RollbackAction(enum.StrEnum):
@@ -298,7 +298,7 @@ def without_its_spec(
     """The next steps if the spec of the target version is deleted."""
     if digest is None:
         return [_push_a_fix(failed, is_only_choice=True)]
-    start = start_command(execution, {"app": app, "digest": digest})
+    start = how_to_start(execution, {"app": app, "digest": digest})
     return [
         _push_a_fix(failed),
         f"To release the image of version {target} with the current spec: {start}",
@@ -308,7 +308,7 @@ def without_its_spec(
 def _roll_back_by_hand(seen: RollbackInput, target: Deployment, *, overrides: bool) -> str:
     overridden = {"allowDestructive": True} if overrides else {}
     request = {"app": seen.app, "rollbackTo": target.version, **overridden}
-    return f"To roll back to version {target.version}: {start_command(seen.execution, request)}"
+    return f"To roll back to version {target.version}: {how_to_start(seen.execution, request)}"
 
 
 def _reverse_and_roll_back(seen: RollbackInput, target: Deployment) -> list[str]:
@@ -319,7 +319,7 @@ def _reverse_and_roll_back(seen: RollbackInput, target: Deployment) -> list[str]
             f"A rollback does not reverse the migrations, because no command reverses just "
             f"these{why}. Only a snapshot or backup has the earlier data.",
         ]
-    reversing = [start_command(seen.execution, one) for one in seen.reversal]
+    reversing = [how_to_start(seen.execution, one) for one in seen.reversal]
     return [
         "Before a rollback, reverse the migrations, one command after the other: "
         f"{' and then '.join(reversing)}",

@@ -5,16 +5,17 @@ release of a missed push, ends abandoned releases, and sends unsent messages.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lightgate.aws.ssm import SpecText
-from lightgate.errors import MissingError, RefusedError, SpecError
+from lightgate.errors import MissingError, RefusedError, SpecError, UnreachableError
 from lightgate.image.config import Manifest, artifact_type
 from lightgate.image.tags import PushedImage, is_artifact_tag
 from lightgate.names import execution_name, start_of
 from lightgate.operations.check_subscribers import check_subscribers
 from lightgate.operations.check_tags import check_tags
-from lightgate.operations.metrics import missed_pushes
+from lightgate.operations.metrics import missed_pushes, releases_held, service_load
 from lightgate.operations.recover_abandoned import (
     ended_holder,
     ended_release,
@@ -22,7 +23,7 @@ from lightgate.operations.recover_abandoned import (
     send_message,
     start_waiting_release,
 )
-from lightgate.release.lock import next_to_start, whole_seconds
+from lightgate.release.lock import Lock, next_to_start, whole_seconds
 from lightgate.release.request import broken_spec_request, missed_request
 from lightgate.release.tag_changes import Change, changes, dealt_with
 from lightgate.runtime import Json, Runtime
@@ -43,11 +44,13 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     started: list[str] = []
     troubled: list[str] = []
     began, stack = runtime.now(), runtime.settings.stack_id
+    held = _Held()
     try:
         last_run = runtime.tag_checks.last_run(stack)
         for text in runtime.apps.all():
             try:
                 name = _reconcile_app(text, last_run, runtime)
+                held.add(runtime.locks.read(text.app), runtime.now())
             except RefusedError as error:
                 runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
             except Exception:
@@ -62,7 +65,21 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
         troubled += _send_owed_messages(runtime)
         check_subscribers(runtime)
     missed_pushes(len(started), runtime)
+    releases_held(held.waiting, held.longest.total_seconds(), runtime)
     return {"started": started, "troubled": list(dict.fromkeys(troubled))}
+
+
+@dataclass(slots=True)
+class _Held:
+    """How many releases wait, and for how long the oldest lock has been held."""
+
+    waiting: int = 0
+    longest: timedelta = timedelta()
+
+    def add(self, lock: Lock, now: datetime) -> None:
+        self.waiting += lock.waiting is not None
+        if lock.holder is not None:
+            self.longest = max(self.longest, now - start_of(lock.holder.release))
 
 
 def _send_owed_messages(runtime: Runtime) -> Sequence[str]:
@@ -85,6 +102,10 @@ def _reconcile_app(text: SpecText, last_run: datetime | None, runtime: Runtime) 
     except SpecError:
         _report_once(text, runtime)
         raise
+    try:
+        service_load(app, runtime.lightsail.load(spec.service), runtime)
+    except UnreachableError as error:
+        runtime.logger.warning("the load of a service is unknown", app=app, why=str(error))
     return _release_missed_push(app, spec, text, last_run, runtime)
 
 

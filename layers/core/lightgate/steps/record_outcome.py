@@ -36,7 +36,9 @@ def record_outcome(state: State, runtime: Runtime) -> FinalOutcome | OutcomeWait
         return OutcomeWait(status="NOT_YET", wait_seconds=wait_seconds(wait))
     outcome = concluded.outcome
     runtime.logger.info("the outcome is recorded", outcome=outcome.status)
-    release_ended(outcome, runtime.now() - state.started_at, runtime)
+    if concluded.record is not None:
+        report = facts.deployment.gate if facts.deployment is not None else None
+        release_ended(concluded.record, report, runtime)
     return FinalOutcome(
         app=outcome.app,
         stage=outcome.stage or UNKNOWN,

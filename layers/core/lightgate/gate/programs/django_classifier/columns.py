@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 TEXT = re.compile(r"(?i)(?:varchar|character varying)(?:\((\d+)\))?|text|longtext")
 DIGITS = re.compile(r"(?i)(?:numeric|decimal)(?:\((\d+), ?(\d+)\))?")
 WHOLE = re.compile(r"(?i)(small|big)?int(?:eger)?( unsigned)?( auto_increment)?")
-# A type that is nothing but a type: no default, no check.
-PLAIN = re.compile(r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*\])*", re.I)
+# A type that is nothing but a type: no default, no check, no rule.
+MORE = r"(?!.*\b(as|check|default|generated|key|not|null|references|unique)\b)"
+PLAIN = re.compile(MORE + r"[\w ]+(\(\d+(, ?\d+)*\))?( unsigned| auto_increment)?(\[\d*\])*", re.I)
 
 
 def differences(
@@ -43,7 +44,9 @@ def differences(
         if joined(name, old, model, state) != joined(name, new, model, state):
             yield BREAKS
         return
-    if column_of(name, old) != column_of(name, new) or old.primary_key != new.primary_key:
+    if column_of(name, old) != column_of(name, new):
+        yield BREAKS[0], "renamed", []
+    if old.primary_key != new.primary_key:
         yield BREAKS
     if old.deconstruct()[1:] == new.deconstruct()[1:]:
         return
@@ -102,7 +105,7 @@ def relation_differences(
             to and (concrete(resolve_relation(to.model, *model), state), to.field_name or None)
         )
     if ends[0] != ends[1]:
-        yield BREAKS
+        yield BREAKS[0], "target", []
         return
     deletes = [getattr(one.remote_field, "on_delete", None) for one in (old, new)]
     if deletes[0] is not deletes[1] and any(hasattr(one, "on_delete_sql") for one in deletes):

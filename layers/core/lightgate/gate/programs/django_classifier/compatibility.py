@@ -122,6 +122,8 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
             yield "unknown", "extension", []
     elif name == "CreateModel":
         yield from create(operation, model, state, known)
+    elif name == "RemoveCollation":
+        yield BREAKS
     elif name in SILENT or name == "RunSQL" or has_no_table(options, model):
         return
     elif model in known.created:

@@ -10,6 +10,7 @@ import socket
 import time
 from contextlib import suppress
 from itertools import accumulate
+from resource import RUSAGE_CHILDREN, getrusage
 from time import monotonic
 from typing import Any, Callable
 
@@ -284,9 +285,14 @@ class Gate:
         who = {"release": self.config.get("release"), "container": self.config.get("container")}
         if event == "applying":
             self.began.setdefault("migration" in fields, at)
-        elif event in ("succeeded", "failed") and self.began:
-            # The log may lag behind the mailbox, whose last event has to be complete.
-            fields["beganAt"] = self.began.get(True) or self.began[False]
+        elif event in ("succeeded", "failed"):
+            if self.began:
+                # The log may lag behind the mailbox, whose last event has to be complete.
+                fields["beganAt"] = self.began.get(True) or self.began[False]
+            # Of the commands that have ended.
+            used = getrusage(RUSAGE_CHILDREN)
+            fields["cpuSeconds"] = round(used.ru_utime + used.ru_stime, 2)
+            fields["megabytes"] = used.ru_maxrss // 1024
         # The app chooses names, and can put anything into them.
         fields = mask(fields, self.config.get("secrets", []))
         fields = {"lightgate": 1, **who, "event": event, "at": at, **fields}

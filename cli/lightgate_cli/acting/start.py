@@ -1,0 +1,62 @@
+"""Starts a release, a rollback or a command, as the person whose credentials are used."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightgate.errors import RefusalCode, RefusedError
+from lightgate.names import execution_name
+from lightgate.release.request import parse_request
+from lightgate.spec.keys import AppSpec
+from lightgate.spec.parser import parse_app_name
+from lightgate_cli.connection import Connection
+from lightgate_cli.reading.gather import no_such_app, read_spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A started execution, as `--json` prints it."""
+
+    app: str
+    execution: str
+    request: Mapping[str, Any]
+
+
+def start(app: str, connection: Connection, **members: object) -> Started:
+    """Start an execution with these members of its input. None stands for no member.
+
+    Raises:
+        RefusedError: the input would be refused.
+    """
+    given = {name: value for name, value in members.items() if value not in (None, False)}
+    request = {"app": app, **given, "startedBy": connection.caller}
+    parse_request(request)
+    image = request.get("digest")
+    name = execution_name(app, image if isinstance(image, str) else "", uuid.uuid4().hex)
+    connection.executions.start(name, request)
+    return Started(app=app, execution=connection.executions.arn(name), request=request)
+
+
+def require_app(app: str, connection: Connection) -> AppSpec | None:
+    """The spec of the app; None if it is broken, which its release reports.
+
+    Raises:
+        CommandError: there is no such app.
+    """
+    parse_app_name(app)
+    found = read_spec(app, connection)
+    if not found.exists:
+        raise no_such_app(app, connection)
+    return found.spec
+
+
+def require_spec(app: str, connection: Connection) -> AppSpec:
+    """Raises RefusedError if the spec is broken: without it nothing can be told of an image."""
+    parse_app_name(app)
+    found = read_spec(app, connection)
+    if not found.exists:
+        raise no_such_app(app, connection)
+    if found.spec is None:
+        raise RefusedError(f"The spec of {app} is broken: {found.problem}", code=RefusalCode.SPEC)
+    return found.spec

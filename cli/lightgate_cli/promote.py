@@ -1,0 +1,87 @@
+"""`lightgate promote`: release the image that is live in one app to another app."""
+
+import click
+
+from lightgate.records.wording import called
+from lightgate_cli import output, terminal
+from lightgate_cli.acting.carry_out import carry_out
+from lightgate_cli.acting.docker import login_of
+from lightgate_cli.acting.live import require_live, require_status
+from lightgate_cli.acting.promoting import copy_commands
+from lightgate_cli.acting.start import require_spec, start
+from lightgate_cli.connection import Connection
+from lightgate_cli.options import (
+    allow_destructive_option,
+    connected,
+    follow_option,
+    json_option,
+    reason_option,
+    skip_snapshot_option,
+)
+
+_NOT_RELEASED = 1
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      lightgate promote crops-staging crops-backend --follow
+
+    \b
+    Exit codes:
+      0  the release has started; with --follow: it SUCCEEDED
+      1  nothing is live in FROM, or the image has to be copied first; with --follow: it failed
+      2  the call is wrong, or AWS cannot be reached
+    """
+)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@skip_snapshot_option
+@allow_destructive_option
+@reason_option
+@follow_option
+@json_option
+@connected
+def promote(
+    connection: Connection,
+    source: str,
+    target: str,
+    skip_snapshot: bool,
+    allow_destructive: bool,
+    reason: str | None,
+    is_followed: bool,
+    as_json: bool,
+) -> None:
+    """Release the image that is live in FROM, such as staging, to TO, such as production.
+
+    Both apps have to use one repository. For two repositories the commands that copy the image are
+    printed.
+    """
+    if source == target:
+        raise click.UsageError("FROM and TO are the same app.")
+    spec = require_spec(target, connection)
+    _, status = require_status(source, connection)
+    live = require_live(status)
+    digest, repository = str(live.digest), str(status.repository)
+    if repository != spec.repository:
+        host = login_of(connection).host
+        commands = copy_commands(
+            host, connection.region, repository, digest, live.tag, target, spec
+        )
+        terminal.error(
+            f"{source} uses the repository {repository}, and {target} uses {spec.repository}. "
+            "Nothing was released. Copy the image first:"
+        )
+        output.print_lines(commands)
+        click.get_current_context().exit(_NOT_RELEASED)
+    why = reason or f"promotion of {called(live.tag, digest)} from {source}"
+    started = start(
+        target,
+        connection,
+        digest=digest,
+        imageTag=live.tag,
+        skipSnapshot=skip_snapshot,
+        allowDestructive=allow_destructive,
+        reason=why,
+    )
+    carry_out(started, connection, is_followed=is_followed, as_json=as_json)

@@ -1,0 +1,106 @@
+"""The alarms of the template, judged by the metric lines that the functions write."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from lightgate.aws.lightsail import Lightsail
+from tests.unit.stack.test_two_stacks import resources
+from tests.workflow.queue.missed import look
+from tests.workflow.releases.test_failed import crash
+from tests.workflow.reporting_gates import told_plan
+from tests.workflow.world import STACK, World, migration_failed, succeeded
+
+COMPARE = {
+    "GreaterThanOrEqualToThreshold": lambda value, limit: value >= limit,
+    "GreaterThanThreshold": lambda value, limit: value > limit,
+    "LessThanThreshold": lambda value, limit: value < limit,
+}
+
+
+def lines(world: World) -> Iterator[Mapping[str, Any]]:
+    """The lines from which CloudWatch takes metrics."""
+    for line in world.functions.log.splitlines():
+        if line.startswith('{"_aws"'):
+            yield json.loads(line)
+
+
+def values(world: World, name: str, dimensions: Mapping[str, str]) -> list[float]:
+    """All values of the metric with exactly these dimensions."""
+    found: list[float] = []
+    for line in lines(world):
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            names = {one["Name"] for one in directive["Metrics"]}
+            matching = [
+                one
+                for one in directive["Dimensions"]
+                if {key: line[key] for key in one} == dimensions
+            ]
+            if name in names and matching:
+                value = line[name]
+                found += value if isinstance(value, list) else [value]
+    return found
+
+
+def goes_off(world: World, alarm: str) -> bool:
+    """Whether the alarm goes off if all lines are of one period."""
+    properties = resources()[alarm]["Properties"]
+    dimensions = {
+        one["Name"]: STACK if one["Value"] == {"Ref": "AWS::StackName"} else str(one["Value"])
+        for one in properties["Dimensions"]
+    }
+    found = values(world, properties["MetricName"], dimensions)
+    if not found:
+        return bool(properties["TreatMissingData"] == "breaching")
+    value = {"Sum": sum, "Maximum": max}[properties["Statistic"]](found)
+    return COMPARE[properties["ComparisonOperator"]](value, properties["Threshold"])
+
+
+def test_a_success_sets_off_no_alarm_and_has_all_metrics_of_its_app(world: World) -> None:
+    world.release(course=succeeded("crops.0002"))
+
+    app = {"service": STACK, "app": "crops-backend"}
+    assert not goes_off(world, "ReleaseFailedAlarm")
+    for name in ("lightgateReleaseOk", "lightgateDatabaseOk", "lightgateMigrationOk"):
+        assert values(world, name, app) == values(world, name, {"service": STACK}) == [1], name
+    assert len(values(world, "lightgateLeadTimeSeconds", app)) == 1
+    assert len(values(world, "lightgateMigrationSeconds", app)) == 1
+    [line] = [one for one in lines(world) if "lightgateReleaseOk" in one]
+    assert line["status"] == "SUCCEEDED"
+    assert line["release"].startswith("2026")
+    assert line["transitions"] > 0
+
+
+def test_a_failed_release_sets_off_its_alarm(world: World) -> None:
+    world.release(course=crash(told_plan("a.0002", effect="breaking"), "a.0002"))
+
+    assert goes_off(world, "ReleaseFailedAlarm")
+    assert values(world, "lightgateReleaseFailed", {"service": STACK}) == [1]
+    assert values(world, "lightgateReleaseOk", {"service": STACK}) == [0]
+
+
+def test_a_release_that_was_rolled_back_sets_off_no_alarm(world: World) -> None:
+    world.release(course=migration_failed("crops.0002", "ValueError: no crop"))
+
+    assert not goes_off(world, "ReleaseFailedAlarm")
+    assert values(world, "lightgateReleaseOk", {"service": STACK}) == [0]
+    assert values(world, "lightgateMigrationOk", {"service": STACK}) == [0]
+
+
+def test_reconcile_counts_what_waits_and_measures_the_service(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = {"cpu": 12.5, "memory": 40.0}
+    monkeypatch.setattr(Lightsail, "load", lambda _, __: load)
+    world.release(course=succeeded())
+
+    look(world)
+
+    app = {"service": STACK, "app": "crops-backend"}
+    assert values(world, "lightgateReleasesWaiting", {"service": STACK}) == [0]
+    assert values(world, "lightgateLockSeconds", {"service": STACK}) == [0]
+    assert values(world, "lightgateServiceCpuPercent", app) == [12.5]
+    assert values(world, "lightgateServiceMemoryPercent", {"service": STACK}) == [40]
+    assert not goes_off(world, "LockAlarm")
