@@ -15,8 +15,8 @@ from lightgate.backup.database_status import missing
 from lightgate.backup.restore_points import Description
 from lightgate.checks import (
     accounts,
-    app_secrets,
     answers,
+    app_secrets,
     databases,
     images,
     networks,

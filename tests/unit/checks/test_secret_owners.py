@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from lightgate.checks.finding import Level
 from lightgate.checks.app_secrets import (
     StoredSecret,
     foreign_secrets,
@@ -13,6 +12,7 @@ from lightgate.checks.app_secrets import (
     tag_value,
     why_foreign,
 )
+from lightgate.checks.finding import Level
 from lightgate.spec.keys import Database, SecretReference
 from tests.support.builders import app_spec
 

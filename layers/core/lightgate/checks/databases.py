@@ -22,7 +22,9 @@ def access(found: Description) -> Finding:
             Check.DATABASE, f"AWS does not say whether {found.name} is publicly accessible"
         )
     if found.is_public:
-        return failure(Check.DATABASE, f"{found.name} is publicly accessible", *_make_private(found))
+        return failure(
+            Check.DATABASE, f"{found.name} is publicly accessible", *_make_private(found)
+        )
     if (why := why_unusable(found)) is not None:
         return failure(Check.DATABASE, why)
     return ok(Check.DATABASE, f"{found.name} is {found.status} and not publicly accessible")

@@ -14,10 +14,10 @@ from lightgate.aws.ecr import Registry
 from lightgate.aws.ssm import SpecText
 from lightgate.backup.database_status import missing, why_doubtful, why_unusable
 from lightgate.backup.restore_points import Description
+from lightgate.checks.app_secrets import StoredSecret, foreign_secrets, references_of
 from lightgate.checks.databases import public_warning, why_not_private
 from lightgate.checks.finding import Level
 from lightgate.checks.pulling import image_puller
-from lightgate.checks.app_secrets import StoredSecret, foreign_secrets, references_of
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
