@@ -251,7 +251,7 @@ SECRET = "hunter2-hunter2"
     ("reference", "advice"),
     [
         (
-            "{{resolve:arn:aws:secretsmanager:us-east-1:123456789012:secret:crops/db-AbC1d2:url::}}",
+            " arn:aws:secretsmanager:us-east-1:123456789012:secret:crops/db-AbC1d2:url::",
             "write secretsmanager:crops/db:url",
         ),
         ("arn:aws:ssm:us-east-1:123456789012:parameter/crops/key:3", "write ssm:/crops/key"),
