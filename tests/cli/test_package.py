@@ -51,6 +51,16 @@ def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
         )
 
 
+def test_the_installed_command_has_the_templates_of_the_page(wheel: Path) -> None:
+    templates = {path.name for path in (ROOT / "report/lightgate_report/templates").iterdir()}
+
+    with ZipFile(wheel) as files:
+        folder = "lightgate_report/templates/"
+        packed = {each for each in files.namelist() if each.startswith(folder)}
+    assert packed == {f"{folder}{name}" for name in templates}
+    assert "--html FILE" in run(wheel, ["report", "--help"])
+
+
 def test_the_installed_command_has_all_that_it_needs(wheel: Path) -> None:
     assert run(wheel, ["validate", str(SPEC)]) == f"ok: {SPEC} is valid\n"
     assert '"serviceName": "crops-backend"' in run(wheel, ["plan", str(SPEC), "--json"])
@@ -61,7 +71,7 @@ def test_the_installed_command_brings_what_its_connection_needs(wheel: Path) -> 
         [name] = (each for each in files.namelist() if each.endswith("METADATA"))
         metadata = files.read(name).decode()
     needed = re.findall(r"^Requires-Dist: ([a-z0-9]+)", metadata, re.MULTILINE)
-    assert sorted(needed) == ["boto3", "click", "rich"]
+    assert sorted(needed) == ["boto3", "click", "jinja2", "rich"]
 
     said = run(wheel, ["status", "--region", "us-east-1"], code=2, AWS_EC2_METADATA_DISABLED="true")
 

@@ -189,6 +189,17 @@ def sanitized(html: str) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
+def test_the_dashboard_shows_the_widget_first() -> None:
+    body = read_template()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+
+    first, *others = json.loads(body)["widgets"]
+    assert first["type"] == "custom"
+    assert first["properties"]["endpoint"] == "${ShowPageFunction.Arn}"
+    assert first["properties"]["updateOn"]["refresh"] is True
+    assert {each["y"] for each in others} >= {first["height"]}
+    assert min(each["y"] for each in others) == first["y"] + first["height"]
+
+
 def test_the_function_may_only_read() -> None:
     resources = read_template()["Resources"]
     function = resources["ShowPageFunction"]["Properties"]

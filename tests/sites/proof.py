@@ -57,6 +57,11 @@ class Proof:
         return sum(one["class"] == label and bool(one["broken"]) for one in self.compared)
 
     @property
+    def with_rows(self) -> int:
+        """In so many of those that were compared, each model that is named had rows."""
+        return sum(one["with rows"] == one["models"] for one in self.compared)
+
+    @property
     def statements(self) -> int:
         return sum(one["statements"] for one in self.compared)
 
@@ -72,7 +77,7 @@ class Proof:
         for one in self.lines:
             if one["problem"]:
                 about = f"{one['migration']} ({one['class']})"
-                yield f"  not compared: {about}: it does not take the rows: {one['problem']}"
+                yield f"  not compared: {about}: it cannot be applied to the rows: {one['problem']}"
         for one in self.compared:
             if one["with rows"] < one["models"]:
                 yield (

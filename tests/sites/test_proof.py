@@ -29,7 +29,12 @@ def test_no_migration_of_a_real_site_breaks_old_code_but_as_its_class_says(
     assert len(proof.lines) == COUNT
     assert len(proof.compared) > 0.9 * COUNT
     counts = proof.counts()
-    cells = [str(SEED), str(len(proof.compared)), *(str(counts[one]) for one in CLASSES)]
+    cells = [
+        str(SEED),
+        str(len(proof.compared)),
+        str(proof.with_rows),
+        *(str(counts[one]) for one in CLASSES),
+    ]
     cells += [str(proof.broke("restricted")), str(proof.broke("breaking"))]
     versions = f"{site.package} {site.version()}, Django {site.django()}"
     seconds = round(time.monotonic() - began)
