@@ -11,7 +11,6 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from lightgate.names import APP_TAG
 from local.lightsail.model import Deployment
 from tests.component import images
 from tests.component.cloud import ACCOUNT, REGION
@@ -365,11 +364,11 @@ class World:
         self.account.client("secretsmanager").create_secret(
             Name=f"{app.secrets}/db",
             SecretString=json.dumps({"url": f"postgres://{app.secrets}:{password}@db/c"}),
-            Tags=[{"Key": APP_TAG, "Value": app.name}],
+            Tags=[{"Key": "lightgate:app", "Value": app.name}],
         )
         self.account.client("ssm").put_parameter(
             Name=f"/{app.secrets}/key",
             Value=key,
             Type="SecureString",
-            Tags=[{"Key": APP_TAG, "Value": app.name}],
+            Tags=[{"Key": "lightgate:app", "Value": app.name}],
         )
