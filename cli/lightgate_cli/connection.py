@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -96,6 +97,15 @@ class Connection:
     @property
     def is_local(self) -> bool:
         return self._local is not None
+
+    @property
+    def options(self) -> str:
+        """The options with which the user has chosen this stack, for the end of a command."""
+        target = self._target
+        given = {"--profile": target.profile, "--region": target.region, "--stack": target.stack}
+        words = [word for name, value in given.items() if value for word in (name, value)]
+        chosen = [*words, *(["--local"] if target.local else [])]
+        return f" {shlex.join(chosen)}" if chosen else ""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

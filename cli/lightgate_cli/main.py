@@ -116,6 +116,8 @@ class _Commands(click.Group):
       lightgate status
       lightgate show v3
       lightgate explain crops-backend v3
+      lightgate push crops-backend --tag v4
+      lightgate rollback crops-backend --follow
       lightgate check manage.py --since origin/main
 
     \b

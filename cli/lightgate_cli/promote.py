@@ -7,7 +7,7 @@ from lightgate_cli import output, terminal
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.docker import login_of
 from lightgate_cli.acting.live import require_live, require_status
-from lightgate_cli.acting.promoting import copy_commands
+from lightgate_cli.acting.promoting import CopyFirst, copy_commands
 from lightgate_cli.acting.start import require_spec, start
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import (
@@ -72,7 +72,10 @@ def promote(
             f"{source} uses the repository {repository}, and {target} uses {spec.repository}. "
             "Nothing was released. Copy the image first:"
         )
-        output.print_lines(commands)
+        if as_json:
+            output.print_json(CopyFirst(app=target, digest=digest, commands=commands))
+        else:
+            output.print_lines(commands)
         click.get_current_context().exit(_NOT_RELEASED)
     why = reason or f"promotion of {called(live.tag, digest)} from {source}"
     started = start(

@@ -51,16 +51,22 @@ def push(
     """
     target = target_of_push(app, tag, connection)
     docker = Docker()
-    _tell(target)
+    _tell(target, connection)
     digest = push_image(target, folder, image, docker, connection)
     click.echo(f"Pushed {target.repository}:{target.tag}: {digest}", err=True)
-    followed = release_of_push(target, digest, connection)
+    try:
+        followed = release_of_push(target, digest, connection)
+    except KeyboardInterrupt:
+        click.echo("\nThe push starts its release without this command. To see it:", err=True)
+        click.echo(f"  lightgate status {app}{connection.options}", err=True)
+        raise
     follow_to_the_end(followed, connection, as_json=as_json)
 
 
-def _tell(target: Target) -> None:
+def _tell(target: Target, connection: Connection) -> None:
     pause = target.paused
     if pause is not None:
         told = f"by {pause.by} since {moment(pause.at)}: {pause.reason}"
         click.echo(f"{target.app} is paused {told}", err=True)
-        click.echo(f"The push waits until: lightgate resume {target.app}", err=True)
+        resume = f"lightgate resume {target.app}{connection.options}"
+        click.echo(f"The push waits until: {resume}", err=True)

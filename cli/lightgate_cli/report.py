@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TextIO
 
 import click
 
@@ -45,21 +44,25 @@ _LOG_GROUP = "LogGroupName"
     "--html",
     "file",
     metavar="FILE",
-    type=click.File("w", encoding="utf-8", atomic=True),
+    type=click.Path(dir_okay=False, allow_dash=True),
     required=True,
     help="The file to write, or - for standard output.",
 )
 @app_option
 @connected
-def report(connection: Connection, what: str | None, file: TextIO, app: str | None) -> None:
+def report(connection: Connection, what: str | None, file: str, app: str | None) -> None:
     """Write a page about all apps, about APP or about RELEASE.
 
     The page is one HTML file without anything to load. It has light and dark colors, and needs no
     JavaScript. RELEASE is its id, the beginning of it, its tag or its digest.
     """
-    file.write(render_document(_page(what, app, connection), Frame()))
-    if file.name != "<stdout>":
-        click.echo(f"The page is in {file.name}.", err=True)
+    html = render_document(_page(what, app, connection), Frame())
+    if file == "-":
+        click.echo(html.encode())
+        return
+    with click.open_file(file, "w", encoding="utf-8", atomic=True) as opened:
+        opened.write(html)
+    click.echo(f"The page is in {file}.", err=True)
 
 
 def _page(what: str | None, app: str | None, connection: Connection) -> OverviewPage | ReleasePage:

@@ -22,6 +22,7 @@ from lightgate.codec import fields_of
 from lightgate.records.release_record import ReadableRecord
 from lightgate_cli.acting.following import Verdict
 from lightgate_cli.acting.pausing import Paused, ResumedApp
+from lightgate_cli.acting.promoting import CopyFirst
 from lightgate_cli.acting.start import Started
 from lightgate_cli.doctor import DoctorReport
 from lightgate_cli.reading.app_status import AppStatus
@@ -47,7 +48,7 @@ _ANSWERS: Mapping[str, Any] = {
     "rollback": Started | Verdict,
     "run": Started | Verdict,
     "push": Verdict,
-    "promote": Started | Verdict,
+    "promote": Started | Verdict | CopyFirst,
     "pause": Paused,
     "resume": ResumedApp | Verdict,
     "show-follow": Verdict,

@@ -34,6 +34,8 @@ from lightgate_report.surroundings import Surroundings, links_of
 from lightgate_report.tones import migration_word, rollback_word, word_of
 
 _MOST_LINES = 500
+# The parts of an event of a gate that say of which release and gate it is.
+_COMMON = ("lightgate", "release", "container")
 _COMMANDS = ("lightgate ", "aws ", "docker ")
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 _KINDS = {
@@ -219,10 +221,17 @@ def _gates(evidence: Evidence | None) -> Sequence[Fold]:
     return [
         _fold(
             f"Events of the gate {gate}",
-            [json.dumps(event, ensure_ascii=False) for event in events],
+            [_event(event) for event in events],
         )
         for gate, events in gates.items()
     ]
+
+
+def _event(event: object) -> str:
+    """What the gate has said, without what all of its events have in common."""
+    if isinstance(event, dict):
+        event = {key: each for key, each in event.items() if key not in _COMMON}
+    return json.dumps(event, ensure_ascii=False)
 
 
 def _logs(evidence: Evidence | None) -> Sequence[Fold]:

@@ -72,7 +72,7 @@ def _quoted(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -80,16 +80,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["https"] = _https
-    return environment
 
 
 def _printable(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value)
     return value
-
-
-def _https(address: str) -> str:
-    """The address as a link; a link to the page itself for any other scheme."""
-    return address if address.startswith("https://") else "#"

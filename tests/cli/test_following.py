@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
 from lightgate.gate.gate_report import NO_GATE_REPORT, Migration, Phase
+from lightgate.names import execution_name
 from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import StageName
@@ -28,12 +30,13 @@ from lightgate_cli.acting import following
 from lightgate_cli.acting.carry_out import lines
 from lightgate_cli.acting.following import Followed, Verdict, follow, interruptible
 from lightgate_cli.acting.stages import FollowedStage, Mark, Seen, stages_of
-from lightgate_cli.acting.view import changes, stage_table
+from lightgate_cli.acting.view import changes, opened, stage_table
 from tests.cli.golden import TERMINAL, assert_golden
 from tests.cli.test_progress import ADMITTED, TIMINGS, snapshot
 from tests.support.builders import EXECUTION, RELEASE, STARTED, bare_state, progress, seconds
 
-NEXT = f"{EXECUTION}-next"
+_MACHINE = EXECUTION.rpartition(":")[0]
+NEXT = f"{_MACHINE}:{execution_name('crops-backend', 'sha256:d', RELEASE)}"
 WATCH = timedelta(minutes=2)
 
 
@@ -92,7 +95,7 @@ def test_a_pipe_gets_one_line_for_each_change() -> None:
         status="SUCCEEDED",
         text="Release v3 of crops-backend is live.",
     )
-    assert_golden("follow-pipe", [*told, *lines(good, width=None)])
+    assert_golden("follow-pipe", [*told, *lines(good, "", width=None)])
     assert list(changes(stages_of(course()[-1], TIMINGS, WATCH), known)) == []
 
 
@@ -134,6 +137,30 @@ def test_a_stage_that_the_end_has_cut_off_runs_no_more() -> None:
     assert {each.mark for each in stages} == {Mark.DONE, Mark.OVER}
 
 
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_drawn_in_place_and_left_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = _Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    connection: Any = SimpleNamespace(now=lambda: STARTED + seconds(342))
+
+    with opened(connection) as view:
+        for each in course():
+            view.show(stages_of(each, TIMINGS, WATCH))
+        view.note("AWS does not answer.")
+
+    drawn_text = out.getvalue()
+    assert "AWS does not answer." in drawn_text
+    assert drawn_text.rstrip().endswith("\x1b[?25h")
+    last = drawn_text.rpartition("Admission")[2]
+    assert [name for name in ("Snapshot", "Migration", "Health checks") if name not in last] == []
+
+
 class Shown:
     """A view that keeps what it is told."""
 
@@ -157,8 +184,10 @@ class Aws:
         self.answers = {name: list(each) for name, each in answers.items()}
         self.timings = SimpleNamespace(read=lambda _: TIMINGS)
         self.locks = SimpleNamespace(read=lambda _: self._next("locks"))
-        self.releases = SimpleNamespace(of_execution=lambda *_: SimpleNamespace(release=RELEASE))
-        self.executions = SimpleNamespace(arn=lambda name: f"{EXECUTION}-{name}")
+        self.releases = SimpleNamespace(
+            of_execution=lambda *_: SimpleNamespace(release=RELEASE, digest="sha256:d")
+        )
+        self.executions = SimpleNamespace(arn=lambda name: f"{_MACHINE}:{name}")
         self.known = {EXECUTION}
 
     class ExecutionDoesNotExistError(Exception):
@@ -241,11 +270,11 @@ def test_a_failed_command_shows_what_it_has_printed_and_what_to_do() -> None:
     found = verdict(Aws(statuses=["FAILED"], events=[event(bad)]))
 
     assert not found.is_good
-    assert [line.plain for line in lines(found, width=None)] == [
+    assert [line.plain for line in lines(found, " --local", width=None)] == [
         "FAILED: It failed.",
         "Next         Do it.",
         "  ZeroDivisionError",
-        f"Details      lightgate show {RELEASE}",
+        f"Details      lightgate show {RELEASE} --local",
     ]
 
 
@@ -268,6 +297,22 @@ def test_a_release_in_the_queue_is_followed_to_its_own_execution() -> None:
 
     assert (found.status, found.execution) == ("SUCCEEDED", NEXT)
     assert view.notes == ["QUEUED: Release r is in progress."]
+
+
+def test_a_release_that_has_left_the_queue_meanwhile_is_followed_all_the_same() -> None:
+    aws = Aws(
+        statuses=["SUCCEEDED", "RUNNING"],
+        events=[
+            event(stopped(StopStatus.QUEUED, "Release r is in progress.")),
+            event(ended(EndStatus.SUCCEEDED, text="Release v3 is live.")),
+        ],
+        locks=[Lock()],
+    )
+    aws.known.add(NEXT)
+
+    found = verdict(aws)
+
+    assert (found.status, found.execution) == ("SUCCEEDED", NEXT)
 
 
 def test_a_release_that_was_superseded_in_the_queue_is_not_waited_for() -> None:
@@ -349,11 +394,12 @@ def test_an_interruption_says_how_to_follow_the_release_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     known = replace(followed(), release=RELEASE)
+    connection: Any = SimpleNamespace(options=" --local")
 
     for each in (known, followed()):
-        with pytest.raises(KeyboardInterrupt), interruptible(each):
+        with pytest.raises(KeyboardInterrupt), interruptible(each, connection):
             raise KeyboardInterrupt
 
     told = capsys.readouterr().err.split()
     assert [word for word in told if word in (RELEASE, EXECUTION)] == [RELEASE, EXECUTION]
-    assert told.count("--follow") == 2
+    assert told.count("--follow") == told.count("--local") == 2

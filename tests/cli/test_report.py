@@ -10,6 +10,7 @@ import pytest
 
 from lightgate.records.release_record import ReadableRecord
 from lightgate_cli import report
+from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.reading.app_status import AppFacts
 from lightgate_cli.reading.release_facts import ReleaseFacts
 from lightgate_cli.report import overview_of
@@ -111,6 +112,37 @@ def test_the_command_writes_one_file_that_loads_nothing(
     assert "The evidence is gone." in page.text
     assert "the-log-group" in file.read_text()
     assert not [each for each in page.elements if "src" in each.attributes]
+
+
+def test_a_release_that_is_not_there_leaves_no_file(
+    lightgate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def read_release(*_: object) -> ReleaseFacts:
+        raise CommandError(Problem.NOT_FOUND, "There is no release v9 on record.")
+
+    monkeypatch.setattr("lightgate_cli.connection.Connection", lambda _target: STACK)
+    monkeypatch.setattr(report, "one_app", lambda *_: None)
+    monkeypatch.setattr(report, "read_release", read_release)
+
+    said = lightgate("report", "v9", "--html", tmp_path / "v9.html")
+
+    assert said == Said(1, "", ["error: There is no release v9 on record."])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    lightgate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lightgate_cli.connection.Connection", lambda _target: STACK)
+    monkeypatch.setattr(report, "one_app", lambda *_: None)
+    monkeypatch.setattr(report, "read_release", read("v2.1", releases.v21()))
+
+    said = lightgate("report", "v2.1", "--html", tmp_path / "none" / "v2.1.html")
+
+    assert said.code == 2
+    [line] = said.errors
+    assert line.startswith("error: ")
+    assert line.endswith("No such file or directory")
 
 
 def test_the_command_needs_the_name_of_a_file(lightgate: Callable[..., Said]) -> None:

@@ -1,5 +1,6 @@
 """The lock in DynamoDB: races, lost answers, and the records written with it."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -12,17 +13,20 @@ from lightgate.release.lock import (
     LockAnswer,
     LockRequest,
     LockStatus,
+    Pause,
     abandon_lock,
     acquire_lock,
     release_lock,
 )
+from lightgate.release.pause import pause_app
 from tests.component import table
 from tests.component.cloud import Cloud
-from tests.component.lock_requests import APP, arn, lock_request, release_of
+from tests.component.lock_requests import APP, START, arn, lock_request, release_of
 from tests.support.builders import IMAGE, admission
 
 ADMITTED = admission(IMAGE)
 
+PAUSE = Pause(by="arn:aws:iam::123456789012:user/ada", reason="a big import", at=START)
 WRITE = "dynamodb.TransactWriteItems"
 
 
@@ -85,6 +89,38 @@ def test_a_lock_is_read_as_it_was_written(app: App) -> None:
     for one in asked[1:]:
         expected, _ = acquire_lock(expected, one)
     assert lock == expected
+
+
+def test_a_pause_is_read_as_it_was_written(app: App) -> None:
+    app.change(lambda lock: pause_app(lock, PAUSE)[0])
+    app.ask(lock_request("one"))
+
+    assert app.lock.paused == PAUSE
+    assert app.status("one") == "QUEUED"
+
+
+def test_a_lock_of_a_version_without_pauses_is_not_paused(cloud: Cloud, app: App) -> None:
+    app.ask(lock_request("one"))
+    items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
+    [item] = [item for item in items if item["item"]["S"] == "lock"]
+    document = json.loads(item["lock"]["S"])
+    assert document.pop("paused") is None
+    old = {**item, "lock": {"S": json.dumps(document)}}
+    cloud.client("dynamodb").put_item(TableName=table.NAME, Item=old)
+
+    assert app.lock.paused is None
+    assert app.lock.holder is not None
+
+
+def test_a_pause_and_a_push_at_the_same_moment_have_one_order(app: App) -> None:
+    late = app.ask(
+        lock_request("one"),
+        meanwhile=lambda: app.change(lambda lock: pause_app(lock, PAUSE)[0]),
+    )
+
+    assert late.status is LockStatus.QUEUED
+    assert app.lock.holder is None
+    assert app.lock.waiting is not None
 
 
 def test_two_concurrent_requests_have_one_winner(app: App) -> None:

@@ -39,3 +39,13 @@ def test_an_app_that_missed_a_change_does_not_get_the_service(
         give(cloud, services, "another", before)
 
     assert services.app_of("crops-backend") == "crops"
+
+
+def test_all_apps_with_a_service_are_known(cloud: Cloud, services: Services) -> None:
+    assert services.apps() == set()
+
+    give(cloud, services, "crops", None)
+    write = services.belongs_to("herd", "herd-api", None)
+    cloud.client("dynamodb").transact_write_items(TransactItems=[write])
+
+    assert services.apps() == {"crops", "herd"}

@@ -39,7 +39,8 @@ def cloud(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("STAND_IN", str(place))
         patch.setenv("PATH", f"{place}:{os.environ['PATH']}")
-        paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+        own = [_ROOT, _ROOT / "cli", _ROOT / "layers" / "core"]
+        paths = [*map(str, own), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         for app in (APP, STAGING):
             account.create_container_service(ready.cloud.client("lightsail"), app)
@@ -159,7 +160,7 @@ def test_a_paused_app_keeps_its_push_until_it_is_resumed(
 
     assert paused.code == again.code == 0
     assert paused.output.startswith("parsnips is paused since 20")
-    assert ": import until noon\nTo resume: lightgate resume parsnips\n" in paused.output
+    assert ": import until noon\nTo resume: lightgate resume parsnips --local\n" in paused.output
     assert json.loads(again.output)["pause"]["reason"] == "import until noon"
     assert json.loads(again.output)["isNew"] is False
     assert pushed.code == 1
@@ -233,10 +234,11 @@ def test_an_interrupted_command_leaves_the_release_running(cloud: Ready) -> None
 
     assert running.returncode == 130
     told = re.search(
-        r"The release goes on. To follow it again:\n  (lightgate show \S+ --follow)\n", errors
+        r"The release goes on. To follow it again:\n  (lightgate show \S+ --follow --local)\n",
+        errors,
     )
     assert told is not None, errors
-    words = [*told[1].split()[1:], "--local"]
+    words = told[1].split()[1:]
     again = subprocess.run(
         [sys.executable, "-m", "lightgate_cli", *words],
         capture_output=True,
@@ -299,6 +301,21 @@ def test_a_refused_release_says_why_and_what_to_do(
     assert said.code == 1
     assert "REFUSED: " in said.output
     assert "v99" in said.output
+
+
+@pytest.mark.slow
+def test_an_image_that_docker_has_is_pushed_as_it_is(
+    lightgate: Callable[..., Said], project: Callable[[str], Path]
+) -> None:
+    build = ["docker", "build", "--platform", "linux/amd64", "--tag", "parsnips:ci"]
+    subprocess.run([*build, str(project("v3"))], check=True)
+
+    said = lightgate("push", APP, "--image", "parsnips:ci", "--tag", "v3", "--json")
+
+    assert said.code == 0, said
+    assert json.loads(said.output)["text"] == "Release v3 of parsnips is live."
+    [again] = [lightgate("push", APP, "--image", "parsnips:ci", "--tag", "latest")]
+    assert again.errors[0].startswith("error: This image is live already: v3, version ")
 
 
 @pytest.mark.parametrize(

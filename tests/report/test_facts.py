@@ -144,6 +144,15 @@ def test_the_page_says_that_the_node_started_during_the_snapshot() -> None:
     )
 
 
+def test_an_event_of_a_gate_is_shown_without_what_all_of_them_have_in_common() -> None:
+    event = {"lightgate": 1, "release": "r-1", "container": "web", "event": "locked", "seconds": 2}
+    odd = "no event"
+
+    page = page_of(full_record(), replace(full_evidence(), gates={"web": [event, odd]}))
+
+    assert page.gates[0].lines == ['{"event": "locked", "seconds": 2}', '"no event"']
+
+
 def test_a_long_log_shows_its_end_and_says_how_much_is_missing() -> None:
     lines = [f"line-{number}." for number in range(700)]
     text = text_of(full_record(), replace(full_evidence(), logs={"web": lines}))

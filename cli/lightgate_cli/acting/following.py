@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 import click
 
+from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.errors import UnreachableError, sentence
+from lightgate.names import execution_name
 from lightgate.notifications.email import one_line
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.release.lightgate_command import resume_command
-from lightgate.release.lock import Lock, Waiting
+from lightgate.release.lock import Lock
 from lightgate.release.release import ReleaseKind
 from lightgate.release.unchecked_request import requested_app
 from lightgate.state import FinalOutcome, State
@@ -107,19 +109,23 @@ def _wait_in_queue(
 
     The verdict if it does not begin, or if only a person can let it begin.
     """
-    record = connection.releases.of_execution(followed.app, followed.execution)
-    release = followed.release = record.release if record is not None else None
-    known: Waiting | None = None
+    record = _patiently(followed, connection, view, _record)
+    if record is None:
+        text = "The record of the release that waits could not be read."
+        return _unreleased(followed, EndStatus.QUEUED, text)
+    followed.release = record.release
+    # As Admit has named it.
+    name = execution_name(followed.app, record.digest or "", record.release)
+    execution = connection.executions.arn(name)
     while True:
         lock = _patiently(followed, connection, view, _lock)
         waiting = lock.waiting
-        if waiting is not None and waiting.release == release:
-            known = waiting
-            if lock.paused is not None and lock.holder is None:
+        if waiting is not None and waiting.release == record.release:
+            if lock.paused is not None and lock.holder is None and waiting.pushed:
                 resume = resume_command(followed.execution, followed.app)
                 return _unreleased(followed, EndStatus.QUEUED, told, f"To start it: {resume}")
-        elif known is not None and _exists(connection.executions.arn(known.name), connection):
-            followed.execution = connection.executions.arn(known.name)
+        elif _exists(execution, connection):
+            followed.execution = execution
             return None
         else:
             text = "A newer release has taken its place."
@@ -212,6 +218,10 @@ def _lock(followed: Followed, connection: Connection) -> Lock:
     return connection.locks.read(followed.app)
 
 
+def _record(followed: Followed, connection: Connection) -> ReleaseRecord | None:
+    return connection.releases.of_execution(followed.app, followed.execution)
+
+
 def _exists(arn: str, connection: Connection) -> bool:
     machine = connection.client("stepfunctions")
     try:
@@ -267,12 +277,12 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
 
 
 @contextmanager
-def interruptible(followed: Followed) -> Iterator[None]:
+def interruptible(followed: Followed, connection: Connection) -> Iterator[None]:
     """Say that the release goes on, and how to follow it again, if the person stops."""
     try:
         yield
     except KeyboardInterrupt:
         release = followed.release or followed.execution
         click.echo("\nThe release goes on. To follow it again:", err=True)
-        click.echo(f"  lightgate show {release} --follow", err=True)
+        click.echo(f"  lightgate show {release} --follow{connection.options}", err=True)
         raise

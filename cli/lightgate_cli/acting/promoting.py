@@ -2,9 +2,19 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lightgate.names import pin_tag
 from lightgate.spec.keys import AppSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFirst:
+    """The image that is live elsewhere, and the commands that copy and release it."""
+
+    app: str
+    digest: str
+    commands: Sequence[str]
 
 
 def copy_commands(

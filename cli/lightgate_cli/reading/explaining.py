@@ -250,10 +250,6 @@ def _cause(record: ReadableRecord) -> Sequence[str]:
 
 def _is_live(record: ReadableRecord, facts: PushFacts) -> bool:
     """Whether this release is live, or a later one that has deployed the same image again."""
-    if facts.live is None:
-        return False
-    if facts.live == record.release:
-        return True
     live = facts.live_record
     return live is not None and live.digest is not None and live.digest == record.digest
 

@@ -54,9 +54,8 @@ def matching(text: str, history: Iterable[ReadableRecord]) -> Sequence[ReadableR
     """
     if _ID.fullmatch(text):
         found = [one for one in history if one.release.startswith(text)]
-        exact = [one for one in found if one.release == text]
         # The rollback that a release has made begins like the release.
-        return exact or [one for one in found if one.caused_by is None] or found
+        return [one for one in found if one.caused_by is None] or found
     own = (one for one in history if one.caused_by is None)
     newest = next((one for one in own if one.tag == text), None)
     if newest is not None:

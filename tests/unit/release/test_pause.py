@@ -255,6 +255,16 @@ def test_a_repeated_resume_names_what_waits_until_that_has_started() -> None:
     assert resume_app(lock)[1].next is None
 
 
+def test_resume_names_the_release_behind_which_the_push_waits() -> None:
+    lock, _ = asked(Lock(), lock_request("1"))
+    lock, _ = asked(paused(lock), lock_request("2", "B", 1))
+
+    answer = resume_app(lock)[1]
+
+    assert (answer.next, answer.behind) == (None, release_of("1"))
+    assert resume_app(release_lock(lock, arn("1")))[1].behind is None
+
+
 def test_a_pause_is_no_abandoned_release_and_outlives_one() -> None:
     lock, _ = asked(paused(Lock()), by_hand("1", "A"))
 

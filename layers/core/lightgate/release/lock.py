@@ -227,8 +227,7 @@ def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
         fence=lock.fence + 1,
         after=lock_request.after or lock.abandoned,
         creating=False,
-        can_be_superseded=lock_request.can_be_superseded
-        and (lock.paused is None or lock_request.pushed),
+        can_be_superseded=lock_request.can_be_superseded and lock.paused is None,
         fingerprint=lock_request.fingerprint,
     )
     given = replace(with_latest, holder=holder, fence=holder.fence)
