@@ -12,6 +12,7 @@ from lightgate_cli import output
 from lightgate_cli.connection import Connection
 from lightgate_cli.doctoring.carrying_out import Planned, carry_out
 from lightgate_cli.doctoring.plan import of_app, of_stack
+from lightgate_cli.doctoring.tagging import missing_tags, set_tag
 from lightgate_cli.options import connected, json_option
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
@@ -59,6 +60,7 @@ class DoctorReport:
     Examples:
       lightgate doctor
       lightgate doctor crops-backend
+      lightgate doctor crops-backend --fix-tags
       lightgate doctor crops-backend --json | jq -r '.findings[] | select(.level == "failure")'
 
     \b
@@ -69,26 +71,49 @@ class DoctorReport:
     """
 )
 @click.argument("app", metavar="[APP]", required=False)
+@click.option("--fix-tags", is_flag=True, help="Tag the secrets that APP may not read yet.")
+@click.option("--yes", is_flag=True, help="Do not ask before --fix-tags sets the tags.")
 @json_option
 @connected
-def doctor(connection: Connection, app: str | None, as_json: bool) -> None:
+def doctor(
+    connection: Connection, app: str | None, fix_tags: bool, yes: bool, as_json: bool
+) -> None:
     """Check what a release needs, and print the command that mends each finding.
 
-    Without APP: the stack and all apps. It changes nothing. It asks AWS, and once the live app.
-    A check without an answer is unknown, and never ok.
+    Without APP: the stack and all apps. It changes nothing without --fix-tags. It asks AWS, and
+    once the live app. A check without an answer is unknown, and never ok.
     """
-    found = report(connection, app)
+    if fix_tags:
+        if app is None:
+            raise click.UsageError("--fix-tags needs an APP.")
+        _fix_tags(connection, app, is_agreed=yes)
+    elif yes:
+        raise click.UsageError("--yes belongs to --fix-tags.")
+    found = _report(connection, app)
     if as_json:
         output.print_json(found)
     else:
-        output.print_lines(lines(found, width=output.width()))
+        output.print_lines(_lines(found, width=output.width()))
     if found.failures:
         click.get_current_context().exit(_FAILED)
     if found.unknown:
         click.get_current_context().exit(_UNKNOWN)
 
 
-def report(connection: Connection, app: str | None) -> DoctorReport:
+def _fix_tags(connection: Connection, app: str, *, is_agreed: bool) -> None:
+    """Let the app read the secrets that its spec names. A spec that is broken has none."""
+    spec = read_spec(app, connection).spec
+    tags = list(missing_tags(app, spec, connection)) if spec is not None else []
+    for tag in tags:
+        click.echo(tag.command, err=True)
+    if not tags:
+        click.echo("No secret needs a tag.", err=True)
+    elif is_agreed or click.confirm(f"Let {app} read {len(tags)} more secrets?", err=True):
+        for tag in tags:
+            set_tag(tag, connection)
+
+
+def _report(connection: Connection, app: str | None) -> DoctorReport:
     """Raises CommandError if there is no such app or no such stack."""
     names = sorted(text.app for text in connection.apps.all())
     specs = [read_spec(name, connection) for name in ([app] if app is not None else names)]
@@ -104,10 +129,10 @@ def report(connection: Connection, app: str | None) -> DoctorReport:
         for check, found in carry_out(planned)
         for one in found
     ]
-    return report_of(connection.stack, findings, len(planned))
+    return _report_of(connection.stack, findings, len(planned))
 
 
-def report_of(stack: str, findings: Sequence[DoctorFinding], checks: int) -> DoctorReport:
+def _report_of(stack: str, findings: Sequence[DoctorFinding], checks: int) -> DoctorReport:
     levels = Counter(one.level for one in findings)
     return DoctorReport(
         stack=stack,
@@ -119,7 +144,7 @@ def report_of(stack: str, findings: Sequence[DoctorFinding], checks: int) -> Doc
     )
 
 
-def lines(found: DoctorReport, *, width: int | None) -> list[Text]:
+def _lines(found: DoctorReport, *, width: int | None) -> list[Text]:
     """One block for the stack and for each app, and the numbers below."""
     shown: list[Text] = []
     column = max((len(one.check) for one in found.findings), default=0) + 2

@@ -21,6 +21,21 @@ def create_repository(ecr: Client, name: str) -> str:
     return str(repository["repositoryUri"])
 
 
+def let_lightsail_pull(ecr: Client, lightsail: Client, repository: str, service: str) -> None:
+    """Name the image-puller role of the service in the policy of the repository, beside others."""
+    [found] = lightsail.get_container_services(serviceName=service)["containerServices"]
+    role = found["privateRegistryAccess"]["ecrImagePullerRole"]["principalArn"]
+    try:
+        text = ecr.get_repository_policy(repositoryName=repository)["policyText"]
+        statements = json.loads(text)["Statement"]
+    except ecr.exceptions.RepositoryPolicyNotFoundException:
+        statements = []
+    actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    statements.append({"Effect": "Allow", "Principal": {"AWS": role}, "Action": actions})
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    ecr.set_repository_policy(repositoryName=repository, policyText=json.dumps(policy))
+
+
 def put_app(
     ssm: Client, app: str, spec: Mapping[str, Any], *, apps_path: str = "/lightgate/apps"
 ) -> None:
@@ -34,17 +49,24 @@ def put_app(
     )
 
 
-def put_secret_parameter(ssm: Client, name: str, value: str) -> None:
+def put_secret_parameter(ssm: Client, name: str, value: str, app: str) -> None:
+    """Create or replace a parameter that the app may read."""
     ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=_tags_of(app))
 
 
-def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str]) -> None:
-    """Create or replace a secret that is a JSON object."""
+def put_secret(secretsmanager: Client, name: str, values: Mapping[str, str], app: str) -> None:
+    """Create or replace a secret that is a JSON object and that the app may read."""
     text = json.dumps(values)
     try:
         secretsmanager.create_secret(Name=name, SecretString=text)
     except secretsmanager.exceptions.ResourceExistsException:
         secretsmanager.put_secret_value(SecretId=name, SecretString=text)
+    secretsmanager.tag_resource(SecretId=name, Tags=_tags_of(app))
+
+
+def _tags_of(app: str) -> list[Mapping[str, str]]:
+    return [{"Key": "lightgate:app", "Value": app}]
 
 
 def create_database_record(rds: Client, identifier: str, port: int, password: str) -> None:
@@ -66,7 +88,12 @@ def create_container_service(
     lightsail: Client, name: str, *, scale: int = 1, within: timedelta = timedelta(seconds=30)
 ) -> str:
     """Create the container service, wait until it is READY, and return its public URL."""
-    lightsail.create_container_service(serviceName=name, power="nano", scale=scale)
+    lightsail.create_container_service(
+        serviceName=name,
+        power="nano",
+        scale=scale,
+        privateRegistryAccess={"ecrImagePullerRole": {"isActive": True}},
+    )
     deadline = time.monotonic() + within.total_seconds()
     while True:
         [service] = lightsail.get_container_services(serviceName=name)["containerServices"]

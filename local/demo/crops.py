@@ -58,8 +58,10 @@ def furnish(client: Callable[[str], Any], database: Database) -> str:
     account.create_database_record(
         client("rds"), wanted["database"]["instance"], database.port, database.password
     )
-    account.put_secret(client("secretsmanager"), "crops/db", {"url": database.url})
-    account.put_secret_parameter(client("ssm"), "/crops/secret-key", secrets.token_urlsafe(32))
-    url = account.create_container_service(client("lightsail"), wanted["serviceName"])
+    account.put_secret(client("secretsmanager"), "crops/db", {"url": database.url}, APP)
+    account.put_secret_parameter(client("ssm"), "/crops/secret-key", secrets.token_urlsafe(32), APP)
+    service = wanted["serviceName"]
+    url = account.create_container_service(client("lightsail"), service)
+    account.let_lightsail_pull(client("ecr"), client("lightsail"), wanted["repository"], service)
     account.put_app(client("ssm"), APP, wanted)
     return url

@@ -230,6 +230,47 @@ nowhere else. If it cannot read the value, it refuses the release and names the 
 | `secretsmanager:NAME:json-key` | one member of a secret that is a JSON object |
 | `secretsmanager:NAME:json-key:version-stage` | the same in a version such as `AWSPREVIOUS` |
 | `ssm:/NAME` | a parameter, plain or SecureString |
+| `secretsmanager:rds!db-…:password` | one member of the secret that RDS manages for a master user |
+| `arn:aws:secretsmanager:…:secret:NAME-…` | the same by its ARN, as Amazon ECS writes it |
+| `arn:aws:ssm:…:parameter/NAME` | a parameter by its ARN |
+
+Behind the ARN of a secret `:json-key:version-stage:` may follow; parts of it may be empty.
+
+An app reads its own secrets only. Admit refuses any other one, and the message has the command that
+tags it. A secret or parameter is the app's if one of these holds:
+
+- its tag `lightgate:app` names the app; several apps stand there with a space between them,
+- its name begins with the parameter `SecretPrefix` of the stack, the app's name and a slash:
+  `lightgate/secrets/APP/…`, and `/lightgate/secrets/APP/…` for a parameter,
+- RDS manages it for the database of the spec; the tags that RDS itself sets say so.
+
+`lightgate doctor APP --fix-tags` tags the secrets of an app that was stored before this rule.
+
+The secret that RDS manages has a user name and a password, and no URL. Give the parts to the app,
+and read them in its settings:
+
+```
+"environment": {"DB_HOST": "crops-db.abc123.us-east-1.rds.amazonaws.com", "DB_NAME": "crops"},
+"secrets": {
+  "DB_USER": "secretsmanager:rds!db-0a1b2c3d-1111-2222-3333-444455556666:username",
+  "DB_PASSWORD": "secretsmanager:rds!db-0a1b2c3d-1111-2222-3333-444455556666:password"
+}
+```
+
+```
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": os.environ["DB_HOST"],
+        "NAME": os.environ["DB_NAME"],
+        "USER": os.environ["DB_USER"],
+        "PASSWORD": os.environ["DB_PASSWORD"],
+    }
+}
+```
+
+RDS rotates this password every seven days. A live deployment keeps the old value until the next
+release, so release the app again after each rotation.
 
 A variable of the container overrides one of the app, whether it is a value or a secret. A name is
 either in `environment` or in `secrets`, and does not begin with `LIGHTGATE_`.
@@ -245,8 +286,7 @@ ECR reports a push by the bare name of the repository, such as `team/crops`. The
 registry of the account and region in which Lightgate runs,
 `123456789012.dkr.ecr.us-east-1.amazonaws.com/team/crops`, stands for that name. Every other address
 is refused, and the error says what to write: a repository with a tag, in another account, region or
-registry; a tag with its repository; the URL or ARN of a service; the endpoint or ARN of a database;
-the ARN of a secret.
+registry; a tag with its repository; the URL or ARN of a service; the endpoint or ARN of a database.
 """
 
 _BROKEN = """\

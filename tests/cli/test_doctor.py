@@ -28,6 +28,8 @@ DIGEST = f"sha256:{'a' * 64}"
 OWN_ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
 PULLER = f"{OWN_ROLE.rpartition('/')[0]}/private-repo-access/b2a1"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:outcomes"
+TAG = {"Key": "lightgate:app", "Value": APP}
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 MANIFEST = json.dumps(
     {
         "schemaVersion": 2,
@@ -158,20 +160,44 @@ def trusting(principal: str) -> dict[str, Any]:
     return {"Roles": [role]}
 
 
+def listed_parameters(**wanted: Any) -> dict[str, Any]:
+    """The spec by its path, and the secret parameter by its name."""
+    [asked] = wanted["ParameterFilters"]
+    names = asked["Values"] if asked["Key"] == "Name" else [f"/lightgate/apps/{APP}"]
+    found = [{"Name": name, "Version": 1, "LastModifiedDate": NOW} for name in names]
+    return {"Parameters": [each for each in found if each["Name"] != "/gone"]}
+
+
+def secret(**changes: Any) -> dict[str, Any]:
+    told = {
+        "Name": "crops/db",
+        "Tags": [TAG],
+        "KmsKeyId": KEY,
+        "VersionIdsToStages": {"1" * 32: ["AWSCURRENT"]},
+        **changes,
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
 def versions(**_: object) -> dict[str, Any]:
     return {"Items": []}
 
 
 def healthy() -> dict[str, dict[str, Any]]:
     """What AWS answers where everything is as it should be."""
-    name = f"/lightgate/apps/{APP}"
     image = {"imageDigest": DIGEST, "imageTags": ["v3"], "imagePushedAt": NOW - timedelta(days=2)}
     return {
         "cloudformation": {"describe_stacks": {"Stacks": [stack()]}},
         "ssm": {
-            "describe_parameters": {"Parameters": [{"Name": name}]},
+            "describe_parameters": listed_parameters,
             "get_parameter": parameter,
+            "list_tags_for_resource": {"TagList": [TAG]},
         },
+        "secretsmanager": {
+            "describe_secret": secret(),
+            "get_secret_value": {"SecretString": json.dumps({"url": "postgres://x"})},
+        },
+        "kms": {"describe_key": {"KeyMetadata": {"KeyId": KEY, "KeyState": "Enabled"}}},
         "sns": {"list_subscriptions_by_topic": subscription(f"{TOPIC}:1")},
         "lambda": {"get_account_settings": lambda_limit(1000)},
         "lightsail": {
@@ -311,6 +337,30 @@ FAULTS: dict[str, tuple[Plant, Check, Level]] = {
                   {"powers": [{"name": "micro", "ramSizeInGb": 0.125}]}),
         Check.POWER, Level.WARNING,
     ),
+    "secret without a tag": (
+        answering("secretsmanager", "describe_secret", secret(Tags=[])),
+        Check.SECRETS, Level.FAILURE,
+    ),
+    "parameter of another app": (
+        answering("ssm", "list_tags_for_resource", {"TagList": [TAG | {"Value": "herd"}]}),
+        Check.SECRETS, Level.FAILURE,
+    ),
+    "no such secret": (
+        answering("secretsmanager", "describe_secret", error("ResourceNotFoundException")),
+        Check.SECRETS, Level.FAILURE,
+    ),
+    "secret without the member": (
+        answering("secretsmanager", "get_secret_value", {"SecretString": "{}"}),
+        Check.SECRETS, Level.FAILURE,
+    ),
+    "KMS key that is disabled": (
+        answering("kms", "describe_key", {"KeyMetadata": {"KeyId": KEY, "KeyState": "Disabled"}}),
+        Check.SECRETS, Level.FAILURE,
+    ),
+    "secret that rotates": (
+        answering("secretsmanager", "describe_secret", secret(RotationEnabled=True)),
+        Check.SECRETS, Level.WARNING,
+    ),
     "public database": (
         answering("rds", "describe_db_instances", instance(PubliclyAccessible=True)),
         Check.DATABASE, Level.FAILURE,
@@ -449,6 +499,34 @@ def test_an_app_that_does_not_exist_is_no_finding(account: Account) -> None:
 
     with pytest.raises(Exception, match="There is no app nobody"):
         CliRunner().invoke(command.doctor, ["nobody"], catch_exceptions=False)
+
+
+def test_tags_are_set_after_asking(account: Account) -> None:
+    account.answers["secretsmanager"]["describe_secret"] = secret(Tags=[])
+    tagged: list[dict[str, Any]] = []
+
+    def tag(**wanted: Any) -> dict[str, Any]:
+        tagged.append(wanted)
+        return {}
+
+    account.answers["secretsmanager"]["tag_resource"] = _nothing(tag)
+
+    refused = CliRunner().invoke(command.doctor, [APP, "--fix-tags"], input="n\n")
+    assert "aws secretsmanager tag-resource --secret-id crops/db" in refused.output
+    assert tagged == []
+
+    CliRunner().invoke(command.doctor, [APP, "--fix-tags", "--yes"])
+    assert tagged == [{"SecretId": "crops/db", "Tags": [TAG]}]
+
+
+def _nothing(call: Callable[..., dict[str, Any]]) -> Callable[..., Unchecked]:
+    """TagResource has no answer."""
+    return lambda **wanted: Unchecked(call(**wanted))
+
+
+def test_no_tag_is_set_without_an_app_or_without_the_option(account: Account) -> None:
+    assert account.run("--fix-tags").exit_code == 2
+    assert account.run("--yes").exit_code == 2
 
 
 def test_the_document_is_valid(account: Account) -> None:

@@ -73,6 +73,14 @@ def test_a_classifier_that_restricts_without_naming_a_statement_is_caught(
     ]
 
 
+def test_a_file_field_that_reads_null_has_no_value_to_find(database: Database) -> None:
+    # New code writes NULL to the text column, where old code has a file without a name.
+    task = Task("postgresql", LATEST, python_of(LATEST), 32, 1670, 1671, shrink=0)
+    results = run(task, [postgres(database)], lambda _: None)
+    assert results.compared == 1
+    assert misses(results) == []
+
+
 def test_a_classifier_that_calls_everything_breaking_gives_alarms(database: Database) -> None:
     results = compared(postgres(database), 6, planted="breaking")
     assert results.by_verdict(ALARM)

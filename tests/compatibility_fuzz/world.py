@@ -15,6 +15,7 @@ from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 from django.db.models import functions
 from django.db.models.deletion import ProtectedError, RestrictedError
+from django.db.models.fields.files import FieldFile
 from django.db.models.fields.json import KeyTextTransform
 
 from tests.compatibility_fuzz.changes import bare_clone
@@ -468,6 +469,8 @@ def find_each(model: Any, name: str) -> None:
     """Find each row by its own value."""
     for row in model.objects.all():
         value = getattr(row, name)
+        if isinstance(value, FieldFile):
+            value = value.name  # NULL is a file without a name
         if value is not None and not model.objects.filter(**{name: value}).exists():
             raise OtherResultError(f"no row is found by the value of {name} that it has")
 

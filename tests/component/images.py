@@ -12,6 +12,16 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
+def create_repository(cloud: Cloud, name: str) -> None:
+    """A repository from which every service may pull."""
+    actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": actions}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    ecr = cloud.client("ecr")
+    ecr.create_repository(repositoryName=name)
+    ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(policy))
+
+
 def push(
     cloud: Cloud,
     repository: str,

@@ -191,7 +191,8 @@ class LightsailService:
             power="nano",
             scale=1,
             changing=None,
-        )
+            puller_role=True,
+        ).with_principal()
         self.services[name] = _Runner(self, service)
 
     def deploy_by_somebody(

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable
 
 import pytest
 
@@ -23,6 +24,12 @@ def managed(name: str, key: str | None = None, stage: str | None = None) -> Secr
 
 def parameter(name: str) -> SecretReference:
     return SecretReference(store=SecretStore.PARAMETER_STORE, name=name)
+
+
+def versions(secrets: Secrets, references: Iterable[SecretReference]) -> dict[SecretReference, str]:
+    """The versions that are known."""
+    described = secrets.described(references)
+    return {one: found.version for one, found in described.items() if found and found.version}
 
 
 def keep(cloud: Cloud, name: str, value: object) -> None:
@@ -191,12 +198,12 @@ def test_a_version_changes_with_the_value_and_shows_none(cloud: Cloud, secrets: 
     for name in names:
         cloud.client("ssm").put_parameter(Name=name, Value=VALUE, Type="SecureString")
     references = [managed("crops/plain"), *map(parameter, names)]
-    before = secrets.versions(references)
-    assert before == secrets.versions(references)
+    before = versions(secrets, references)
+    assert before == versions(secrets, references)
 
     cloud.client("secretsmanager").put_secret_value(SecretId="crops/plain", SecretString="other")
     cloud.client("ssm").put_parameter(Name=names[55], Value="other", Overwrite=True)
-    after = secrets.versions(references)
+    after = versions(secrets, references)
 
     assert before.keys() == after.keys() == set(references)
     changed = {one for one in references if before[one] != after[one]}
@@ -206,10 +213,11 @@ def test_a_version_changes_with_the_value_and_shows_none(cloud: Cloud, secrets: 
 
 def test_the_version_of_a_stage_is_its_own(cloud: Cloud, secrets: Secrets) -> None:
     keep(cloud, "crops/plain", VALUE)
-    [first] = secrets.versions([managed("crops/plain")]).values()
+    [first] = versions(secrets, [managed("crops/plain")]).values()
     cloud.client("secretsmanager").put_secret_value(SecretId="crops/plain", SecretString="other")
 
-    found = secrets.versions(managed("crops/plain", None, stage) for stage in (None, "AWSPREVIOUS"))
+    both = [managed("crops/plain", None, stage) for stage in (None, "AWSPREVIOUS")]
+    found = versions(secrets, both)
 
     assert found[managed("crops/plain", None, "AWSPREVIOUS")] == first
     assert found[managed("crops/plain")] != first
@@ -219,7 +227,7 @@ def test_an_unknown_version_is_left_out(cloud: Cloud, secrets: Secrets) -> None:
     keep(cloud, "crops/plain", VALUE)
     unknown = managed("crops/plain", None, "NO_SUCH_STAGE")
 
-    assert secrets.versions([managed("crops/none"), unknown, parameter("/crops/none")]) == {}
+    assert versions(secrets, [managed("crops/none"), unknown, parameter("/crops/none")]) == {}
 
 
 @pytest.mark.parametrize("call", ["secretsmanager.DescribeSecret", "ssm.DescribeParameters"])
@@ -230,7 +238,7 @@ def test_a_store_that_does_not_tell_its_versions_is_unreachable(
     cloud.faults.refuse(call, "ThrottlingException")
 
     with pytest.raises(UnreachableError):
-        secrets.versions([managed("crops/plain"), parameter("/crops/key")])
+        versions(secrets, [managed("crops/plain"), parameter("/crops/key")])
 
 
 def test_a_secret_that_never_had_a_value_has_no_version(cloud: Cloud, secrets: Secrets) -> None:
@@ -239,13 +247,50 @@ def test_a_secret_that_never_had_a_value_has_no_version(cloud: Cloud, secrets: S
         "secretsmanager.DescribeSecret", lambda answer: answer.pop("VersionIdsToStages", None)
     )
 
-    assert secrets.versions([managed("crops/empty")]) == {}
+    assert versions(secrets, [managed("crops/empty")]) == {}
 
 
-@pytest.mark.parametrize("code", ["ValidationException", "InvalidFilterValue"])
-def test_a_name_by_which_no_parameter_can_be_listed_has_no_version(
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
+def test_a_parameter_that_cannot_be_listed_is_not_described(
     cloud: Cloud, secrets: Secrets, code: str
 ) -> None:
     cloud.faults.refuse("ssm.DescribeParameters", code)
 
-    assert secrets.versions([parameter("/aws/reference/secretsmanager/crops")]) == {}
+    assert secrets.described([parameter("/crops/key")]) == {}
+
+
+def test_a_parameter_of_aws_itself_is_not_described(secrets: Secrets) -> None:
+    """It could be a secret of another app: /aws/reference/secretsmanager/NAME."""
+    assert secrets.described([parameter("/aws/reference/secretsmanager/crops")]) == {}
+
+
+def test_a_secret_has_its_tags_and_rotation_and_one_that_is_not_there_is_none(
+    cloud: Cloud, secrets: Secrets
+) -> None:
+    keep(cloud, "crops/plain", VALUE)
+    tags = [{"Key": "lightgate:app", "Value": "crops"}]
+    cloud.client("secretsmanager").tag_resource(SecretId="crops/plain", Tags=tags)
+    cloud.client("ssm").put_parameter(
+        Name="/crops/key", Value=VALUE, Type="SecureString", Tags=tags
+    )
+    wanted = [managed("crops/plain"), parameter("/crops/key")]
+
+    found = secrets.described([*wanted, managed("crops/none"), parameter("/crops/none")])
+
+    for one in wanted:
+        stored = found[one]
+        assert stored is not None
+        assert stored.tags == {"lightgate:app": "crops"}
+        assert not stored.rotates
+    assert found[managed("crops/none")] is None
+    assert found[parameter("/crops/none")] is None
+
+
+def test_an_arn_names_the_same_secret(cloud: Cloud, secrets: Secrets) -> None:
+    keep(cloud, "crops/db", {"url": VALUE})
+    arn = cloud.client("secretsmanager").describe_secret(SecretId="crops/db")["ARN"]
+    reference = SecretReference.read(f"{arn}:url::")
+
+    assert reference is not None
+    assert secrets.resolve([reference]) == {reference: VALUE}
+    assert secrets.described([reference])[reference] is not None

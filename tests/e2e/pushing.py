@@ -43,6 +43,7 @@ def furnish(ready: Ready, app: str) -> None:
     """The app with its repository and its service."""
     account.create_repository(ready.cloud.client("ecr"), app)
     account.create_container_service(ready.cloud.client("lightsail"), app)
+    account.let_lightsail_pull(ready.cloud.client("ecr"), ready.cloud.client("lightsail"), app, app)
     account.put_app(ready.cloud.client("ssm"), app, spec(app))
 
 

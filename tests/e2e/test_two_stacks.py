@@ -87,6 +87,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[Account]:
             )
             service = f"{APP}-{environment}"
             account.create_container_service(cloud.client("lightsail"), service)
+            account.let_lightsail_pull(cloud.client("ecr"), cloud.client("lightsail"), APP, service)
             inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, environment)
             ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url="")
             sides[environment] = Side(ready, names[environment], service)

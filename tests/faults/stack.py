@@ -129,7 +129,8 @@ def _made(account: Account, table: Json) -> dict[str, str]:
     topic = sns.create_topic(Name="outcomes")["TopicArn"]
     queue = sqs.create_queue(QueueName="people")["QueueUrl"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:people")
-    account.client("s3").create_bucket(Bucket="mailboxes")
+    for bucket in ("mailboxes", "evidence"):
+        account.client("s3").create_bucket(Bucket=bucket)
     return {
         "AWS::StackName": NAME,
         "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{NAME}/of-the-tests",
@@ -139,6 +140,7 @@ def _made(account: Account, table: Json) -> dict[str, str]:
         "ReleaseTable": "releases",
         "OutcomeTopic": topic,
         "MailboxBucket": "mailboxes",
+        "EvidenceBucket": "evidence",
         "MailboxRole.Arn": f"arn:aws:iam::{ACCOUNT}:role/mailboxes",
         "queue": queue,
     }

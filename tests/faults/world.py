@@ -133,7 +133,7 @@ class World:
         self.account.add_service(app.name, lambda: self.does_well(app))
         self._secrets(app)
         self.put_spec(app.spec, app)
-        self.account.client("ecr").create_repository(repositoryName=app.name)
+        images.create_repository(self.account, app.name)  # type: ignore[arg-type]
 
     def put_spec(self, document: Json, app: App = CROPS) -> None:
         self.put_spec_text(json.dumps(document), app)
@@ -364,7 +364,11 @@ class World:
         self.account.client("secretsmanager").create_secret(
             Name=f"{app.secrets}/db",
             SecretString=json.dumps({"url": f"postgres://{app.secrets}:{password}@db/c"}),
+            Tags=[{"Key": "lightgate:app", "Value": app.name}],
         )
         self.account.client("ssm").put_parameter(
-            Name=f"/{app.secrets}/key", Value=key, Type="SecureString"
+            Name=f"/{app.secrets}/key",
+            Value=key,
+            Type="SecureString",
+            Tags=[{"Key": "lightgate:app", "Value": app.name}],
         )

@@ -15,6 +15,7 @@ from lightgate.aws.dynamodb import as_values
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.ecr import Registry
 from lightgate.image.tags import TaggedImage
+from lightgate.names import APP_TAG
 from lightgate.release.lock import Lock
 from tests.component import images, table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
@@ -134,6 +135,7 @@ class World:
         self.lightsail = cloud.lightsail
         self.started_at: datetime = cloud.clock.now()
         self._numbers = itertools.count(1)
+        self._readers: dict[str, None] = {}
         self.topic, self._queue = self._topic(), self._subscribed_queue()
         cloud.client("sns").subscribe(
             TopicArn=self.topic,
@@ -159,7 +161,7 @@ class World:
         self._secrets()
         self.put_spec(SPEC)
         self.instance = Instance(cloud, "crops-db", patch)
-        cloud.client("ecr").create_repository(repositoryName=APP)
+        images.create_repository(cloud, APP)
         self.digest = images.push(cloud, APP, "latest")
         self.lightsail.add(APP)
         self.previous = self.lightsail.deploy_by_somebody(APP)
@@ -180,6 +182,16 @@ class World:
             Type="String",
             Tier="Advanced",
             Overwrite=True,
+        )
+        self._let_read_secrets(app)
+
+    def _let_read_secrets(self, app: str) -> None:
+        """Tag the usual secrets, which the spec of each app refers to."""
+        self._readers = dict.fromkeys([*self._readers, app])
+        tags = [{"Key": APP_TAG, "Value": " ".join(self._readers)}]
+        self.cloud.client("secretsmanager").tag_resource(SecretId="crops/db", Tags=tags)
+        self.cloud.client("ssm").add_tags_to_resource(
+            ResourceType="Parameter", ResourceId="/crops/key", Tags=tags
         )
 
     def records(self) -> dict[str, Json]:

@@ -9,12 +9,14 @@ from lightgate.aws.clients import code_of
 from lightgate.aws.http_probe import ask
 from lightgate.aws.lightsail_databases import LightsailSnapshots
 from lightgate.aws.rds import CLUSTERS, INSTANCES, Snapshots
+from lightgate.aws.secretsmanager import Secrets
 from lightgate.aws.sns import Topic
 from lightgate.backup.database_status import missing
 from lightgate.backup.restore_points import Description
 from lightgate.checks import (
     accounts,
     answers,
+    app_secrets,
     databases,
     images,
     networks,
@@ -23,15 +25,15 @@ from lightgate.checks import (
     services,
     subscribers,
 )
-from lightgate.checks.finding import Check, Finding, failure, ok, skipped, unknown
+from lightgate.checks.finding import Check, Finding, Level, failure, ok, skipped, unknown
 from lightgate.deployment.status import Service
-from lightgate.errors import RefusalCode, RefusedError
+from lightgate.errors import DeniedError, RefusalCode, RefusedError
 from lightgate.image.config import artifact_type
 from lightgate.rollback.version_history import listed_records
 from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.spec.health_rules import Probe
 from lightgate.spec.image_rules import refusals_of_the_image
-from lightgate.spec.keys import AppSpec
+from lightgate.spec.keys import AppSpec, SecretReference
 from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.doctoring.carrying_out import Answer, Planned
 from lightgate_cli.reading.gather import LONGEST_ANSWER, SpecRead
@@ -82,6 +84,7 @@ def of_app(read: SpecRead, connection: Connection) -> Sequence[Planned]:
         Check.IMAGE_PULLER: app.image_puller,
         Check.IMAGE: app.image,
         Check.LIFECYCLE: app.lifecycle,
+        Check.SECRETS: app.secrets,
         Check.DATABASE: app.database_access,
         Check.BACKUPS: app.backups,
         Check.SNAPSHOTS: app.snapshots,
@@ -91,6 +94,18 @@ def of_app(read: SpecRead, connection: Connection) -> Sequence[Planned]:
         Check.HEALTH_CHECK: app.health_check,
     }
     return [Planned(check, read_it, read.app) for check, read_it in planned.items()]
+
+
+def secret_prefix(connection: Connection) -> str:
+    """Empty for a stack of an older Lightgate, which has no such parameter."""
+    return connection.parameters.get("SecretPrefix", "")
+
+
+def described_secrets(
+    spec: AppSpec, connection: Connection
+) -> Mapping[SecretReference, app_secrets.StoredSecret | None]:
+    stores = Secrets(connection.client("secretsmanager"), connection.client("ssm"))
+    return stores.described(app_secrets.references_of(spec))
 
 
 class _Once[T]:
@@ -172,6 +187,60 @@ class _App:
             self._needed(service),
             self._connection.now(),
         )
+
+    def secrets(self) -> Answer:
+        """Whose they are, whether they rotate, and whether their keys and members are there."""
+        stored = described_secrets(self._spec, self._connection)
+        prefix = secret_prefix(self._connection)
+        found = list(app_secrets.stored_secrets(self._spec, stored, self._name, prefix))
+        faults = [*self._keys(stored), *self._members(stored, prefix)]
+        return [*(one for one in found if one.level is not Level.OK), *faults] or found
+
+    def _keys(
+        self, stored: Mapping[SecretReference, app_secrets.StoredSecret | None]
+    ) -> Iterator[Finding]:
+        """Whether the KMS keys of the secrets can be used; AWS looks after its own."""
+        keys: dict[str, SecretReference] = {}
+        for reference, found in stored.items():
+            if found is not None and found.key and not found.key.startswith("alias/aws/"):
+                keys.setdefault(found.key, reference)
+        for key, reference in keys.items():
+            try:
+                metadata = self._client("kms").describe_key(KeyId=key)["KeyMetadata"]
+            except AWS_ERRORS as error:
+                yield unknown(
+                    Check.SECRETS,
+                    f"whether the KMS key {key} of {reference} can be used is unknown: DescribeKey "
+                    f"answers {code_of(error)}",
+                )
+                continue
+            if (state := metadata["KeyState"]) != "Enabled":
+                yield failure(
+                    Check.SECRETS,
+                    f"the KMS key {key} of the secret {reference} is {state}",
+                    f"aws kms enable-key --key-id {key}",
+                )
+
+    def _members(
+        self, stored: Mapping[SecretReference, app_secrets.StoredSecret | None], prefix: str
+    ) -> Iterator[Finding]:
+        """Whether each JSON key is there. It reads the values of the app's own secrets only."""
+        foreign = {
+            one for one, _, _ in app_secrets.foreign_secrets(self._spec, stored, self._name, prefix)
+        }
+        for reference in app_secrets.references_of(self._spec):
+            if reference.json_key is None or reference in foreign or not stored[reference]:
+                continue
+            try:
+                Secrets(self._client("secretsmanager"), self._client("ssm")).resolve([reference])
+            except DeniedError:
+                yield unknown(
+                    Check.SECRETS,
+                    f"whether {reference} has its member is unknown: your permissions do not let "
+                    "you read the secret",
+                )
+            except RefusedError as error:
+                yield failure(Check.SECRETS, error.reasons[0])
 
     def database_access(self) -> Answer:
         found = self._found_database(Check.DATABASE)

@@ -27,8 +27,10 @@ class RefusalCode(enum.StrEnum):
 
     ARCHITECTURE = "architecture"
     DATABASE = "database"
+    DATABASE_PUBLIC = "database-public"
     DEPLOYMENT = "deployment"
     IMAGE = "image"
+    IMAGE_PULLER = "image-puller"
     INPUT = "input"
     INTERRUPTED = "interrupted"
     LOCKED = "locked"
@@ -39,6 +41,7 @@ class RefusalCode(enum.StrEnum):
     QUOTA = "quota"
     ROLLBACK = "rollback"
     SECRET = "secret"  # noqa: S105 - a code
+    SECRET_FOREIGN = "secret-foreign"  # noqa: S105 - a code
     SERVICE_BUSY = "service-busy"
     SERVICE_DISABLED = "service-disabled"
     SERVICE_MISSING = "service-missing"

@@ -26,6 +26,10 @@ STACK_VARIABLE = "LIGHTGATE_STACK"
 STACK_TAG = f"{PREFIX}:stack"
 
 
+# The tag of a secret or parameter: the apps that may read it, with spaces between them.
+APP_TAG = f"{PREFIX}:app"
+
+
 # In a deployment that repeats an old version, or keeps the live one: its gates apply nothing. The
 # value is one of the two below: whether the gates check the schema first.
 ROLLBACK_VARIABLE = "LIGHTGATE_ROLLBACK"

@@ -73,6 +73,7 @@ class Settings:
     stack_id: str
     notification_email: str = ""
     record_days: int = 365
+    secret_prefix: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -89,6 +90,7 @@ class Settings:
             record_days=int(environment.get("LIGHTGATE_RECORD_DAYS", "365")),
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
+            secret_prefix=environment.get("LIGHTGATE_SECRET_PREFIX", ""),
         )
 
 

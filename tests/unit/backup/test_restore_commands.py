@@ -230,12 +230,12 @@ def test_the_base_rate_of_a_storage_type_is_not_given_to_a_restore() -> None:
     assert "iops" not in of_cluster(found, {}).options
 
 
-def test_a_copy_of_a_public_database_is_public_as_that() -> None:
+def test_a_copy_of_a_public_database_is_not_public() -> None:
     original = of_instance({**INSTANCE, "PubliclyAccessible": True})
 
     commands = restore(DatabaseKind.INSTANCE, "snapshot", original)
 
-    assert " --publicly-accessible" in commands[0]
+    assert " --no-publicly-accessible" in commands[0]
 
 
 def test_a_restore_takes_over_what_the_original_has() -> None:

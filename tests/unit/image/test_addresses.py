@@ -251,18 +251,10 @@ SECRET = "hunter2-hunter2"
     ("reference", "advice"),
     [
         (
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:crops/db-AbC1d2",
-            "write secretsmanager:crops/db",
-        ),
-        (
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:crops/db-AbC1d2:url::",
+            " arn:aws:secretsmanager:us-east-1:123456789012:secret:crops/db-AbC1d2:url::",
             "write secretsmanager:crops/db:url",
         ),
-        (
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:crops/db-AbC1d2:url:AWSPREVIOUS:",
-            "write secretsmanager:crops/db:url:AWSPREVIOUS",
-        ),
-        ("arn:aws:ssm:us-east-1:123456789012:parameter/crops/key", "write ssm:/crops/key"),
+        ("arn:aws:ssm:us-east-1:123456789012:parameter/crops/key:3", "write ssm:/crops/key"),
         ("ssm:crops/key", "write ssm:/crops/key"),
         ("ssm://crops/key", "write ssm:/crops/key"),
         ("ssm:/crops/key:3", "write ssm:/crops/key"),

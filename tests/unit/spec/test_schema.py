@@ -30,6 +30,7 @@ COMMAND = "no pattern says what a command does"
 CASE = "a pattern is about case, and a header's name is not"
 BEYOND_A_SCHEMA = {
     "after-failure-where-nobody-waits": ACROSS,
+    "private-database-without-a-database": ACROSS,
     "before-that-fails-if-something-is-pending": COMMAND,
     "before-that-migrates": COMMAND,
     "before-where-nobody-waits": ACROSS,

@@ -57,7 +57,12 @@ def change_parameter(world: World) -> None:
 def store_parameter_anew(world: World) -> None:
     """It has version 1 once more."""
     world.cloud.client("ssm").delete_parameter(Name="/crops/key")
-    world.cloud.client("ssm").put_parameter(Name="/crops/key", Value="another", Type="SecureString")
+    world.cloud.client("ssm").put_parameter(
+        Name="/crops/key",
+        Value="another",
+        Type="SecureString",
+        Tags=[{"Key": "lightgate:app", "Value": APP}],
+    )
 
 
 def store_spec_anew(world: World) -> None:

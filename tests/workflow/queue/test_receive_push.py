@@ -356,7 +356,7 @@ def test_a_spec_in_a_secure_string_is_refused_with_what_to_do(world: World) -> N
 
 def test_an_encrypted_spec_is_known_by_the_repository_of_its_last_release(world: World) -> None:
     world.put_spec(spec(repository="team/crops"))
-    world.cloud.client("ecr").create_repository(repositoryName="team/crops")
+    images.create_repository(world.cloud, "team/crops")
     digest = images.push(world.cloud, "team/crops", "latest")
     pushed = {"repository-name": "team/crops", "image-digest": digest}
     receive(world, event(**pushed))

@@ -437,7 +437,7 @@ def test_an_app_whose_release_failed_keeps_its_service(world: World) -> None:
 
 def test_a_service_is_shared_with_no_other_app_whatever_else_its_spec_says(world: World) -> None:
     release(world, APP, "one")
-    world.cloud.client("ecr").create_repository(repositoryName="elsewhere")
+    images.create_repository(world.cloud, "elsewhere")
     digest = images.push(world.cloud, "elsewhere", "v9", name="v9")
     world.put_spec(spec(stage="staging", repository="elsewhere", database=None), app=COPY)
 

@@ -134,7 +134,7 @@ def test_a_rollback_by_hand_that_runs_another_image_is_no_success(two: World) ->
 def test_a_rollback_to_an_image_of_a_repository_that_the_spec_does_not_name_any_more_is_good(
     two: World,
 ) -> None:
-    two.cloud.client("ecr").create_repository(repositoryName="crops-anew")
+    images.create_repository(two.cloud, "crops-anew")
     images.push(two.cloud, "crops-anew", "latest", name="anew")
     two.put_spec(spec(repository="crops-anew"))
 

@@ -45,7 +45,9 @@ def other_database() -> Json:
 @pytest.fixture(autouse=True)
 def other_secret(world: World) -> None:
     world.cloud.client("secretsmanager").create_secret(
-        Name="other/db", SecretString=json.dumps({"url": OTHER_URL})
+        Name="other/db",
+        SecretString=json.dumps({"url": OTHER_URL}),
+        Tags=[{"Key": "lightgate:app", "Value": APP}],
     )
 
 

@@ -1,18 +1,20 @@
 """What is behind secret references. Only Deploy and RollBack may read the values."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, reaching
+from lightgate.checks.app_secrets import StoredSecret
 from lightgate.errors import DeniedError, RefusalCode, RefusedError
 from lightgate.spec.keys import SecretReference, SecretStore
 
 _NAMES_IN_FILTER = 50
+_NO_SECRET = "ResourceNotFoundException"  # noqa: S105 - a code
 _NOT_THERE = {
-    "ResourceNotFoundException",
+    _NO_SECRET,
     "InvalidRequestException",
     "DecryptionFailure",
     "ParameterNotFound",
@@ -54,49 +56,73 @@ class Secrets:
             raise RefusedError(*reasons, code=RefusalCode.SECRET)
         return values
 
-    def versions(self, references: Iterable[SecretReference]) -> dict[SecretReference, str]:
-        """Which version each reference means now, without its value; none for what nobody tells.
+    def described(
+        self, references: Iterable[SecretReference]
+    ) -> dict[SecretReference, StoredSecret | None]:
+        """What the stores say of each secret, without its value. None for one that is not there.
+
+        One that may not be described is left out.
 
         Raises:
             UnreachableError: a store does not answer.
         """
         wanted = dict.fromkeys(references)
-        in_manager = [one for one in wanted if one.store is SecretStore.SECRETS_MANAGER]
         in_parameters = [one for one in wanted if one.store is SecretStore.PARAMETER_STORE]
+        found: dict[SecretReference, StoredSecret | None] = {}
         with reaching("The store of a secret"):
-            found = {one: self._version(one) for one in in_manager}
-            known = self._parameter_versions([one.name for one in in_parameters])
-        found |= {one: known.get(one.name) for one in in_parameters}
-        return {reference: version for reference, version in found.items() if version}
+            parameters = self._parameters_of([one.name for one in in_parameters])
+            for one in wanted:
+                if one.store is SecretStore.SECRETS_MANAGER:
+                    found |= self._secret_of(one)
+                elif one.name in parameters:
+                    found[one] = parameters[one.name]
+        return found
 
-    def _version(self, reference: SecretReference) -> str | None:
+    def _secret_of(self, reference: SecretReference) -> dict[SecretReference, StoredSecret | None]:
         try:
             answer = self._manager.describe_secret(SecretId=reference.name)
         except ClientError as error:
             if error_code(error) not in _NOT_LISTED:
                 raise
-            return None
+            return {reference: None} if error_code(error) == _NO_SECRET else {}
         stage = reference.version_stage or "AWSCURRENT"
         # A secret that never had a value has none.
         stages_of = answer.get("VersionIdsToStages") or {}
         ids = [one for one, stages in stages_of.items() if stage in stages]
-        return ids[0] if len(ids) == 1 else None
+        stored = StoredSecret(
+            tags=_tags(answer.get("Tags", ())),
+            version=ids[0] if len(ids) == 1 else None,
+            rotates=answer.get("RotationEnabled", False),
+            key=answer.get("KmsKeyId"),
+        )
+        return {reference: stored}
 
-    def _parameter_versions(self, names: list[str]) -> dict[str, str]:
+    def _parameters_of(self, names: list[str]) -> dict[str, StoredSecret | None]:
         """By name. A parameter that is deleted and stored again counts from 1 once more."""
-        found: dict[str, str] = {}
+        found: dict[str, StoredSecret | None] = {}
+        # No list has the parameters of AWS itself.
+        own = [name for name in names if not name.startswith("/aws/")]
         try:
-            for start in range(0, len(names), _NAMES_IN_FILTER):
-                values = names[start : start + _NAMES_IN_FILTER]
+            for start in range(0, len(own), _NAMES_IN_FILTER):
+                values = own[start : start + _NAMES_IN_FILTER]
                 pages = self._parameters.get_paginator("describe_parameters").paginate(
                     ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": values}]
                 )
-                for one in (one for page in pages for one in page["Parameters"]):
-                    found[one["Name"]] = f"{one['Version']} {one['LastModifiedDate'].isoformat()}"
+                listed = {one["Name"]: one for page in pages for one in page["Parameters"]}
+                for name in values:
+                    found[name] = self._parameter(name, listed[name]) if name in listed else None
         except ClientError as error:
             if error_code(error) not in _NOT_LISTED:
                 raise
         return found
+
+    def _parameter(self, name: str, listed: Mapping[str, Any]) -> StoredSecret:
+        tags = self._parameters.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        return StoredSecret(
+            tags=_tags(tags["TagList"]),
+            version=f"{listed['Version']} {listed['LastModifiedDate'].isoformat()}",
+            key=listed.get("KeyId"),
+        )
 
     def _read(self, reference: SecretReference) -> str:
         try:
@@ -120,6 +146,10 @@ class Secrets:
             )
         text = found["SecretString"]
         return str(text) if reference.json_key is None else _member(text, reference)
+
+
+def _tags(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in listed}
 
 
 def _member(text: str, reference: SecretReference) -> str:

@@ -1,7 +1,8 @@
 """The commands that restore a database into a new one, beside the original.
 
 They are for bash or zsh. The network, the parameters and the access of the original are given as
-options, as far as they are known: the defaults of AWS could be another network and public access.
+options, as far as they are known: the defaults of AWS could be another network. The new database
+is never publicly accessible.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ _SWITCHES = {
     "enable-iam-database-authentication": "IAMDatabaseAuthenticationEnabled",
 }
 _CLUSTER_SWITCHES = {name: _SWITCHES[name] for name in list(_SWITCHES)[1:]}
-_PUBLIC, _PRIVATE = "publicly-accessible", "no-publicly-accessible"
+# Also if the original is public: a restored database has all of its data.
+_PRIVATE = "no-publicly-accessible"
 _DESCRIBED = {
     DatabaseKind.INSTANCE: "aws rds describe-db-instances --db-instance-identifier {}"
     " --query 'DBInstances[0].{}' --output text",
@@ -106,7 +108,7 @@ def of_instance(found: Mapping[str, Any]) -> Original:
     """By the description that RDS gives of it."""
     options = {**_values(_OF_INSTANCE, found), **_switches(_SWITCHES, found)}
     return Original(
-        options={**options, _reach(found.get("PubliclyAccessible")): ""},
+        options={**options, _PRIVATE: ""},
         instance={},
         address=_address(DatabaseKind.INSTANCE, found),
     )
@@ -126,7 +128,7 @@ def of_cluster(found: Mapping[str, Any], instance: Mapping[str, Any]) -> Origina
             options={
                 **_values(options, found),
                 **_switches(_CLUSTER_SWITCHES, found),
-                _reach(found.get("PubliclyAccessible")): "",
+                _PRIVATE: "",
             },
             instance={},
             address=_address(DatabaseKind.CLUSTER, found),
@@ -141,7 +143,7 @@ def of_cluster(found: Mapping[str, Any], instance: Mapping[str, Any]) -> Origina
         },
         instance={
             **_values(_OF_FIRST_INSTANCE, instance),
-            _reach(instance.get("PubliclyAccessible")): "",
+            _PRIVATE: "",
         },
         address=_address(DatabaseKind.CLUSTER, found),
     )
@@ -152,7 +154,7 @@ def of_lightsail(found: Mapping[str, Any]) -> Original:
     return Original(
         options={
             **_values(_OF_LIGHTSAIL, found),
-            _reach(found.get("publiclyAccessible")): "",
+            _PRIVATE: "",
         },
         instance={},
         address=_address(DatabaseKind.LIGHTSAIL, found),
@@ -170,10 +172,6 @@ def _values(options: Mapping[str, str], found: Mapping[str, Any]) -> dict[str, s
 
 def _switches(switches: Mapping[str, str], found: Mapping[str, Any]) -> dict[str, str]:
     return {switch: "" for switch, member in switches.items() if found.get(member)}
-
-
-def _reach(is_public: object) -> str:
-    return _PUBLIC if is_public is True else _PRIVATE
 
 
 def _address(kind: DatabaseKind, found: Mapping[str, Any]) -> str:

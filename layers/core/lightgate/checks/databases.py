@@ -22,7 +22,9 @@ def access(found: Description) -> Finding:
             Check.DATABASE, f"AWS does not say whether {found.name} is publicly accessible"
         )
     if found.is_public:
-        return failure(Check.DATABASE, f"{found.name} is publicly accessible", *make_private(found))
+        return failure(
+            Check.DATABASE, f"{found.name} is publicly accessible", *_make_private(found)
+        )
     if (why := why_unusable(found)) is not None:
         return failure(Check.DATABASE, why)
     return ok(Check.DATABASE, f"{found.name} is {found.status} and not publicly accessible")
@@ -34,11 +36,26 @@ def public_warning(found: Description) -> str | None:
         return None
     return (
         f"The database {found.name} is publicly accessible. To make it private: "
-        f"{' and '.join(make_private(found))}"
+        f"{' and '.join(_make_private(found))}"
     )
 
 
-def make_private(found: Description) -> tuple[str, ...]:
+def why_not_private(found: Description) -> str | None:
+    """Why a spec with `requirePrivateDatabase` is refused; None if the database is private."""
+    if found.is_public is None:
+        return (
+            f"requirePrivateDatabase: AWS does not say whether {found.name} is publicly "
+            "accessible, and unknown is not private"
+        )
+    if not found.is_public:
+        return None
+    return (
+        f"requirePrivateDatabase: the database {found.name} is publicly accessible. Make it "
+        f"private, and release again: {' and '.join(_make_private(found))}"
+    )
+
+
+def _make_private(found: Description) -> tuple[str, ...]:
     """The commands that take the public address away."""
     match found.kind:
         case DatabaseKind.LIGHTSAIL:

@@ -17,6 +17,7 @@ class Check(enum.StrEnum):
     IMAGE_PULLER = "image-puller"
     IMAGE = "image"
     LIFECYCLE = "lifecycle"
+    SECRETS = "secrets"
     DATABASE = "database"
     BACKUPS = "backups"
     SNAPSHOTS = "snapshots"

@@ -13,7 +13,7 @@ from typing import Any
 from lightgate.checks.finding import Check, Finding, failure, ok, warning
 from lightgate.errors import MissingError
 
-LIGHTSAIL_RANGE = "172.26.0.0/16"
+_LIGHTSAIL_RANGE = "172.26.0.0/16"
 _EVERYONE = ("0.0.0.0/0", "::/0")
 _PEER = "aws lightsail peer-vpc"
 
@@ -76,10 +76,10 @@ def lightsail_ranges(connections: Mapping[str, Any]) -> Sequence[str]:
         if one["Status"]["Code"] != "active":
             continue
         for side in (one["RequesterVpcInfo"], one["AccepterVpcInfo"]):
-            if side.get("CidrBlock") == LIGHTSAIL_RANGE:
-                found += [LIGHTSAIL_RANGE]
+            if side.get("CidrBlock") == _LIGHTSAIL_RANGE:
+                found += [_LIGHTSAIL_RANGE]
                 found += [each["Ipv6CidrBlock"] for each in side.get("Ipv6CidrBlockSet", ())]
-    return list(dict.fromkeys(found)) or [LIGHTSAIL_RANGE]
+    return list(dict.fromkeys(found)) or [_LIGHTSAIL_RANGE]
 
 
 def security_group(

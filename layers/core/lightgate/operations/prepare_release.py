@@ -14,7 +14,10 @@ from lightgate.aws.ecr import Registry
 from lightgate.aws.ssm import SpecText
 from lightgate.backup.database_status import missing, why_doubtful, why_unusable
 from lightgate.backup.restore_points import Description
-from lightgate.checks.databases import public_warning
+from lightgate.checks.app_secrets import StoredSecret, foreign_secrets, references_of
+from lightgate.checks.databases import public_warning, why_not_private
+from lightgate.checks.finding import Level
+from lightgate.checks.pulling import image_puller
 from lightgate.deployment.compiler import ImageSource, compile_deployment
 from lightgate.deployment.one_off_command import command_spec, compile_command
 from lightgate.deployment.pinning import why_not_pinned
@@ -40,12 +43,15 @@ from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.effect import Effect
 from lightgate.spec.image_rules import refusals_of_the_image
-from lightgate.spec.keys import AppSpec, SecretReference
+from lightgate.spec.keys import AppSpec, Database, SecretReference
 from lightgate.spec.migration_policy import Policy
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
 from lightgate.spec.warnings.all_warnings import warnings
 from lightgate.spec.warnings.surroundings import warnings_beside, warnings_of_nodes
+
+# A longer reason is cut, and a command that is cut cannot be run.
+_LONGEST_COMMAND = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,26 +85,49 @@ def prepare_release(
     spec = parse_spec(text.text, runtime.own_registry)
     note_tags(request, text, spec, runtime)
     database = _database(spec, runtime)
+    if request.rollback_to is None and spec.require_private_database and spec.database is not None:
+        _refuse_unless_private(database, spec.database)
     admitted = _prepared(_Asked(request, execution, started_at, text, spec), runtime)
+    stored = runtime.secrets.described(references_of(spec))
+    _refuse_foreign_secrets(spec, stored, text.app, runtime)
     warnings = [*admitted.warnings, *filter(None, _warnings_of_database(database))]
     return replace(
         admitted,
         database=database,
         warnings=warnings,
-        fingerprint=_fingerprint(admitted, text, runtime),
+        fingerprint=_fingerprint(admitted, text, stored, runtime),
     )
 
 
-def _fingerprint(admitted: PreparedRelease, text: SpecText, runtime: Runtime) -> str | None:
+def _refuse_foreign_secrets(
+    spec: AppSpec, stored: Mapping[SecretReference, StoredSecret | None], app: str, runtime: Runtime
+) -> None:
+    """Raise RefusedError for secrets that are not known to be the app's."""
+    prefix = runtime.settings.secret_prefix
+    reasons = [
+        f"secrets: {why}{f'. To let {app} read it: {fix}' if fix else ''}"
+        for _, why, fix in foreign_secrets(spec, stored, app, prefix)
+    ]
+    if reasons:
+        raise RefusedError(*reasons, code=RefusalCode.SECRET_FOREIGN)
+
+
+def _fingerprint(
+    admitted: PreparedRelease,
+    text: SpecText,
+    stored: Mapping[SecretReference, StoredSecret | None],
+    runtime: Runtime,
+) -> str | None:
     """Equal only for releases that would deploy the same. It needs no secret value."""
     release = admitted.release
     if release.kind is not ReleaseKind.IMAGE:
         return None
-    references = _references(admitted.spec)
-    versions = runtime.secrets.versions(references)
-    if unknown := [str(one) for one in references if one not in versions]:
+    known = {one: secret.version for one, secret in stored.items() if secret and secret.version}
+    references = references_of(admitted.spec)
+    if unknown := [str(one) for one in references if one not in known]:
         runtime.logger.warning("the versions of some secrets are unknown", secrets=unknown)
         return None
+    versions = {one: known[one] for one in references}
     parts = [release.digest, text.digest, sorted((str(k), v) for k, v in versions.items())]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -130,6 +159,7 @@ def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
 
     Raises:
         RefusedError: it does not exist, or no release can begin with it.
+        UnreachableError: AWS does not describe it, and the spec requires a private one.
     """
     if spec.database is None:
         return None
@@ -137,6 +167,8 @@ def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
     try:
         found = runtime.restore_points(kind).describe(name)
     except UnreachableError as error:
+        if spec.require_private_database:
+            raise
         # Then the commands of a restore look it up themselves.
         runtime.logger.warning("the database cannot be described", why=str(error))
         return None
@@ -147,6 +179,15 @@ def _database(spec: AppSpec, runtime: Runtime) -> Description | None:
     if (why := why_unusable(found)) is not None:
         raise RefusedError(why, code=RefusalCode.DATABASE)
     return found
+
+
+def _refuse_unless_private(found: Description | None, database: Database) -> None:
+    why = why_not_private(found) if found is not None else None
+    if found is None or why is not None:
+        raise RefusedError(
+            why or f"requirePrivateDatabase: {database.name} could not be described",
+            code=RefusalCode.DATABASE_PUBLIC,
+        )
 
 
 def _warnings_of_database(found: Description | None) -> Iterator[str | None]:
@@ -219,7 +260,24 @@ def _service(asked: _Asked, runtime: Runtime) -> Service:
     service = runtime.lightsail.service(asked.spec.service)
     service.refuse_if_disabled()
     refuse_if_foreign(service, asked.text.app, runtime)
+    # A version that is deployed again may have its images from another repository.
+    if asked.request.rollback_to is None:
+        _refuse_without_puller(service, asked, runtime)
     return service
+
+
+def _refuse_without_puller(service: Service, asked: _Asked, runtime: Runtime) -> None:
+    """Find out now, and not after the snapshot, that Lightsail cannot pull the image."""
+    repository = asked.spec.repository
+    has_role = service.puller_role is not None
+    policy = runtime.registry.policy(repository) if has_role else None
+    found = image_puller(service, repository, policy)
+    if found.level is Level.FAILURE:
+        [command, *_] = found.fix
+        how = f"Run this command, and release again: {command}"
+        if len(command) > _LONGEST_COMMAND:
+            how = f"lightgate doctor {asked.text.app} prints the command that mends it."
+        raise RefusedError(f"repository: {found.text}. {how}", code=RefusalCode.IMAGE_PULLER)
 
 
 def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) -> PreparedRelease:
@@ -441,8 +499,4 @@ def _tried(spec: AppSpec, digest: str, config: ImageConfig) -> ImageSource:
 
 
 def _any_secrets(spec: AppSpec) -> Mapping[SecretReference, str]:
-    return {reference: str(reference) for reference in _references(spec)}
-
-
-def _references(spec: AppSpec) -> Sequence[SecretReference]:
-    return [r for c in spec.containers.values() for r in c.secrets.values()]
+    return {reference: str(reference) for reference in references_of(spec)}

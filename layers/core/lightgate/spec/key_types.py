@@ -234,7 +234,8 @@ def _secret_reference(node: Node) -> SecretReference:
     # The text itself is not repeated: people put the secret where the reference belongs.
     node.problem(
         "is not a reference to a secret; allowed is secretsmanager:NAME, "
-        "secretsmanager:NAME:json-key, secretsmanager:NAME:json-key:version-stage or ssm:/NAME"
+        "secretsmanager:NAME:json-key, secretsmanager:NAME:json-key:version-stage, ssm:/NAME or "
+        "the ARN of one"
         f"{f'; {advice}' if (advice := secret_hint(text)) else ''}"
     )
     return SecretReference(store=SecretStore.PARAMETER_STORE, name="/")

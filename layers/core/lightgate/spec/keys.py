@@ -612,6 +612,14 @@ class AppSpec:
         default=Stage.PRODUCTION,
     )
     database: Database | None = key("database", object_of(Database), default=None)
+    require_private_database: bool = key(
+        "requirePrivateDatabase",
+        BOOLEAN,
+        "Whether a release is refused if `database` is publicly accessible, or if AWS does not say "
+        "whether it is. Without this key, each release warns of a public database. A rollback by "
+        "hand is not refused: the live version uses the same database.",
+        default=False,
+    )
     migrations: Migrations = key(
         "migrations",
         object_of(Migrations),

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from lightgate.spec.keys import (
     AppSpec,
     Dependency,
     DependencyCondition,
+    SecretReference,
     Stage,
     call_of,
     runs_migrate,
@@ -81,6 +82,7 @@ class _Rules:
         self._check_tags()
         self._check_database()
         self._check_variables()
+        self._check_secret_arns()
         self._check_dependencies()
         self._check_images()
         self._check_ports()
@@ -148,8 +150,35 @@ class _Rules:
                     *("tags", index),
                 )
 
+    def _check_secret_arns(self) -> None:
+        """Lightgate reads secrets in its own account and Region only."""
+        if self._home is None:
+            return
+        places: list[tuple[tuple[str, ...], Mapping[str, SecretReference]]] = [
+            (("secrets",), self._spec.secrets),
+            *((("containers", n, "secrets"), c.secrets) for n, c in self._spec.containers.items()),
+        ]
+        for place, secrets in places:
+            for name, one in secrets.items():
+                # Those at the top of the spec are in every container as well.
+                is_shared = len(place) > 1 and self._spec.secrets.get(name) == one
+                is_here = (one.account, one.region) == (self._home.account, self._home.region)
+                if one.account and not is_here and not is_shared:
+                    self._report(
+                        f"is in the account {one.account} and the Region {one.region}, and "
+                        f"Lightgate reads secrets of {self._home.account} in {self._home.region} "
+                        "only; store the secret there",
+                        *place,
+                        name,
+                    )
+
     def _check_database(self) -> None:
         database = self._root.at("database").value
+        if self._spec.require_private_database and database is None:
+            self._report(
+                "is true, and the spec names no database; add database, or remove this key",
+                "requirePrivateDatabase",
+            )
         if not isinstance(database, dict):
             return
         kinds = [kind.value for kind in DatabaseKind]
