@@ -14,7 +14,16 @@ from xdist.scheduler import LoadScopeScheduling
 _TOGETHER = ("e2e", "workflow/releases", "workflow/gates", "workflow/queue", "crops", "local")
 """Folders whose tests share something costly, or are judged together."""
 _OWN_STACK = (
-    *("alone", "as_planned", "commands", "failures", "permits", "rollback_history", "two_stacks"),
+    *(
+        "acting_commands",
+        "alone",
+        "as_planned",
+        "commands",
+        "failures",
+        "permits",
+        "rollback_history",
+        "two_stacks",
+    ),
 )
 """Files of `e2e` that share no stack with the others."""
 _FIRST = ("sites", *_TOGETHER)

@@ -20,20 +20,20 @@ from local.cloud import account
 from local.cloud.announcement import announced
 from tests.cli.calls import Said
 from tests.e2e import pushing
-from tests.e2e.conftest import Ready
+from tests.e2e.conftest import Ready, started
 
 APP, STAGING, OTHER = "parsnips", "parsnips-staging", "turnips"
 _ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def cloud(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
-    """The cloud announces itself, and `docker` is the stand-in."""
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """A cloud of its own, which announces itself. `docker` is the stand-in."""
     place = tmp_path_factory.mktemp("docker")
     program = place / "docker"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.e2e.docker_stand_in "$@"\n')
     program.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
+    with started() as ready, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
@@ -47,6 +47,9 @@ def cloud(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
         pushing.furnish(ready, OTHER)
         account.create_repository(ready.cloud.client("ecr"), APP)
         for app in (APP, STAGING):
+            account.let_lightsail_pull(
+                ready.cloud.client("ecr"), ready.cloud.client("lightsail"), APP, app
+            )
             # The period is in real seconds.
             changed = {
                 "repository": APP,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,8 @@ import pytest
 
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
+from lightgate.records.release_record import ReadableRecord
+from lightgate.release.release import ReleaseKind
 from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
 from tests.component import table
@@ -86,7 +88,17 @@ def test_a_message_that_was_sent_is_no_longer_owed(
     records = Releases(table.create(account))
     for release in ("r1", "r2"):
         outcome = RecordedOutcome(app="crops", release=release, status=EndStatus.REFUSED, cause="x")
-        records.record_outcome(outcome, execution=f"arn:{release}", digest=None, owes_message=True)
+        record = ReadableRecord(
+            app="crops",
+            release=release,
+            kind=ReleaseKind.IMAGE,
+            status=EndStatus.REFUSED,
+            started_at=datetime(2026, 11, 16, tzinfo=UTC),
+            execution=f"arn:{release}",
+        )
+        records.record_outcome(
+            outcome, record, rollback=None, digest=None, owes_message=True, expires_at=None
+        )
     settlement = {
         "app": "crops",
         "stage": "production",

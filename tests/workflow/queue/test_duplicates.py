@@ -163,7 +163,6 @@ def test_two_tags_of_one_push_that_wait_are_one_release(world: World, stepper: S
 
 
 UNKNOWN = {
-    "denied secret": ("secretsmanager.DescribeSecret", "AccessDeniedException"),
     "missing secret": ("secretsmanager.DescribeSecret", "ResourceNotFoundException"),
 }
 
