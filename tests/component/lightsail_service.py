@@ -225,6 +225,12 @@ class LightsailService:
     def disable(self, name: str) -> None:
         self.services[name].change(lambda service: replace(service, is_disabled=True))
 
+    def let_no_role_pull(self, name: str) -> None:
+        """Take the role to pull images from the service."""
+        self.services[name].change(
+            lambda service: replace(service, puller_role=False, principal_arn="")
+        )
+
     def let_pull(self, name: str, role_after: timedelta = timedelta()) -> None:
         """Let the service have a role to pull images with, which takes a while to come."""
         runner = self.services[name]

@@ -55,7 +55,10 @@ def test_a_service_without_deployments_serves_nothing(lightsail: Lightsail) -> N
         deployments=[],
         url="https://crops-backend.example.com/",
         scale=1,
-        puller_role=None,
+        power="nano",
+        puller_role=service.puller_role,
+        puller_is_active=True,
+        principal_arn=service.principal_arn,
         created_at=service.created_at,
     )
 
@@ -92,13 +95,16 @@ def test_a_service_that_never_had_a_deployment_may_show_no_list(
 def test_the_role_that_pulls_images_is_reported_once_it_is_there(
     cloud: Cloud, lightsail: Lightsail
 ) -> None:
+    cloud.lightsail.let_no_role_pull(NAME)
+    before = lightsail.service(NAME)
     cloud.lightsail.let_pull(NAME, role_after=timedelta(minutes=1))
-    before = lightsail.service(NAME).puller_role
+    coming = lightsail.service(NAME)
     cloud.clock.sleep(60)
 
     role = lightsail.service(NAME).puller_role
 
-    assert before is None
+    assert (before.puller_role, before.puller_is_active) == (None, False)
+    assert (coming.puller_role, coming.puller_is_active) == (None, True)
     assert role is not None
     assert role.startswith("arn:aws:iam::170441448102:role/amazon/lightsail/")
 

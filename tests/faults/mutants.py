@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         promise="One release of an app at a time",
         file=f"{_PACKAGE}/release/lock.py",
-        old="    if lock.holder is not None:\n        queued, answer",
-        new="    if False and lock.holder is not None:\n        queued, answer",
+        old="    if lock.holder is not None or (lock.paused",
+        new="    if (lock.paused",
         caught_by=["tests/workflow/queue"],
     ),
     Mutant(

@@ -125,7 +125,7 @@ def test_each_stack_has_its_apps_below_a_path_of_its_own(stack: str, path: str) 
 def test_a_stack_reads_the_specs_of_its_own_apps_only(stack: str) -> None:
     """But for Deploy and RollBack, which read any parameter: the specs name the secrets."""
     read = {
-        deployed(statement["Resource"], stack)
+        deployed(statement["Resource"], stack, SecretPrefix="crops/")
         for resource in resources().values()
         for policy in resource.get("Properties", {}).get("Policies", ())
         for statement in policy["PolicyDocument"]["Statement"]
@@ -133,7 +133,12 @@ def test_a_stack_reads_the_specs_of_its_own_apps_only(stack: str) -> None:
     }
 
     parameters = "arn:aws:ssm:us-east-1:123456789012:parameter"
-    assert read == {f"{parameters}/{stack}/apps/*", f"{parameters}/*"}
+    assert read == {
+        f"{parameters}/{stack}/apps/*",
+        # With the tag of an app, or below the prefix of the secrets.
+        f"{parameters}/*",
+        f"{parameters}/crops/*",
+    }
 
 
 def test_no_environment_of_samconfig_needs_a_parameter_to_be_apart_from_the_others() -> None:
