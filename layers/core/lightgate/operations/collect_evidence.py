@@ -21,15 +21,14 @@ _TIME_LIMIT = timedelta(seconds=20)
 
 @dataclass(slots=True)
 class Collected:
-    """What could be read. `unread` names what could not."""
+    """What could be read. `unread` names what could not, also what took too long.
+
+    The log of a container that could not be read is None.
+    """
 
     gates: GateLines | None = None
     logs: Mapping[str, AppLog | None] = field(default_factory=dict)
     unread: Sequence[str] = ()
-    errors: dict[str, str] = field(default_factory=dict)
-
-
-GATES, LOGS = "the reports of its gates", "the logs of its containers"
 
 
 def collect_evidence(facts: Facts, runtime: Runtime) -> Collected | None:
@@ -38,6 +37,7 @@ def collect_evidence(facts: Facts, runtime: Runtime) -> Collected | None:
     if release is None or deployment is None:
         return None
     found = Collected()
+    errors: dict[str, str] = {}
 
     def read_the_gates() -> None:
         found.gates = read_gates(release, deployment.created_at, None, runtime)
@@ -52,9 +52,12 @@ def collect_evidence(facts: Facts, runtime: Runtime) -> Collected | None:
         }
         for container, log in logs.items():
             if not isinstance(log, AppLog):
-                found.errors[f"the log of {container}"] = str(log)
+                errors[f"the log of {container}"] = str(log)
 
-    steps: dict[str, Callable[[], None]] = {GATES: read_the_gates, LOGS: read_the_logs}
+    steps: dict[str, Callable[[], None]] = {
+        "the reports of its gates": read_the_gates,
+        "the logs of its containers": read_the_logs,
+    }
     missing = dict(steps)
 
     def carry_out() -> None:
@@ -64,7 +67,7 @@ def collect_evidence(facts: Facts, runtime: Runtime) -> Collected | None:
             except Exception as error:  # noqa: BLE001 - whatever it is, RecordOutcome has to go on
                 # The text of any other error may quote what was read.
                 why = str(error) if isinstance(error, LightgateError) else type(error).__name__
-                found.errors[what] = why
+                errors[what] = why
             else:
                 del missing[what]
 
@@ -73,6 +76,7 @@ def collect_evidence(facts: Facts, runtime: Runtime) -> Collected | None:
     thread.start()
     thread.join(_TIME_LIMIT.total_seconds())
     found.unread = tuple(missing)
-    for what, why in found.errors.items():
+    # A copy, because a call that is still going on may end now.
+    for what, why in dict(errors).items():
         runtime.logger.warning("evidence could not be read", what=what, error=why)
     return found

@@ -39,10 +39,11 @@ def write_record(
     """
     now = runtime.now()
     expires_at = now + timedelta(days=runtime.settings.record_days)
-    # The record of what is live says which image and which schema that is, so it stays.
-    is_live = report.live is not None and report.live.version in {
-        one.version for one in outcome.versions
-    }
+    # The record of what is live says which image and which schema that is, so it stays. Unless it
+    # is known what is live, that may be a version of this release.
+    made = {one.version for one in outcome.versions}
+    is_live = report.live is not None and report.live.version in made
+    may_be_live = is_live or (bool(made) and report.live is None and not report.is_down)
     record = ended_record(
         report,
         facts,
@@ -59,13 +60,14 @@ def write_record(
         rollback=rollback_record(record, facts),
         digest=None if is_command else digest,
         owes_message=not report.conclusion.outcome.is_quiet,
-        expires_at=None if is_live else expires_at,
+        expires_at=None if may_be_live else expires_at,
     )
     if is_live and report.previous_version is not None:
         with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
             before = runtime.releases.versions(report.app).get(report.previous_version)
-            if before is not None:
-                runtime.releases.let_expire(report.app, marked_release(before.release), expires_at)
+            # A version of a rollback has a record beside that of its release.
+            for known in {before.release, marked_release(before.release)} if before else ():
+                runtime.releases.let_expire(report.app, known, expires_at)
     return written
 
 
@@ -100,13 +102,19 @@ def _write_evidence(
         health=watched.samples if watched is not None else (),
         rollback_health=back.samples if back is not None else (),
         decisions=tuple(decisions_of(facts, report.conclusion)),
-        unread=tuple(collected.errors) if collected is not None else (),
+        unread=_unread(collected) if collected is not None else (),
     )
     try:
         return runtime.evidence.write(evidence)
     except UnreachableError as error:
         runtime.logger.warning("the evidence could not be written", why=str(error))
         return None
+
+
+def _unread(collected: Collected) -> Sequence[str]:
+    logs = [f"the log of {name}" for name, log in collected.logs.items() if log is None]
+    gates = collected.gates.unread if collected.gates is not None else ()
+    return (*collected.unread, *logs, *gates)
 
 
 def _events(release: str, collected: Collected | None) -> Mapping[str, Sequence[Any]]:
