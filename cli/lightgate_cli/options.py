@@ -6,6 +6,8 @@ from functools import wraps
 
 import click
 
+from lightgate_cli import next_command
+
 _OPTIONS = (
     click.option("--profile", metavar="NAME", help="The AWS profile. [default: that of the shell]"),
     click.option("--region", metavar="NAME", help="The AWS region. [default: that of the profile]"),
@@ -42,6 +44,7 @@ def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
         if local and (profile or region):
             raise click.UsageError("--local excludes --profile and --region.")
         target = Target(profile=profile, region=region, stack=stack, local=local)
+        next_command.remember(target.options)
         with reaching_aws(target):
             return command(Connection(target), *arguments, **options)
 
