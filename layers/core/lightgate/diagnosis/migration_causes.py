@@ -61,7 +61,7 @@ ROW_RULES: tuple[LogRule, ...] = (
         EXCEPTION + r"\w+: (?:column .* contains null values|could not create unique index"
         r"|check constraint .* is violated by some row"
         r"|insert or update on table .* violates foreign key"
-        r"|value too long for type|duplicate key value"
+        r"|value too long for type"
         r"|\((?:1048|1062|1138|1264|1265|1406|1452|3819|4025), )",
         *_ROWS,
         kind=FailureKind.MIGRATION_ERROR,
