@@ -13,8 +13,8 @@ from lightgate_cli.options import connected, json_option
 from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
 
-HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
-_PROGRESS = HEAD.index("IN PROGRESS")
+_HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
+_PROGRESS = _HEAD.index("IN PROGRESS")
 _NONE = "-"
 
 
@@ -83,11 +83,11 @@ def lines(statuses: Sequence[AppStatus], now: datetime, *, width: int | None) ->
         )
         for each in statuses
     ]
-    whole = output.table(HEAD, rows, width=None)
+    whole = output.table(_HEAD, rows, width=None)
     if width is None or max(line.cell_len for line in whole) <= width:
         return whole
     without = [(*row[:_PROGRESS], *row[_PROGRESS + 1 :]) for row in rows]
-    names = (*HEAD[:_PROGRESS], *HEAD[_PROGRESS + 1 :])
+    names = (*_HEAD[:_PROGRESS], *_HEAD[_PROGRESS + 1 :])
     head, *narrow = output.table(names, without, width=width, shrink=(0, 4, 1))
     found = [head]
     for line, row in zip(narrow, rows, strict=True):

@@ -17,13 +17,12 @@ from local.cloud.cloud import PROJECT
 README = PROJECT / "README.md"
 SESSION = PROJECT / "build" / "demo" / "session.txt"
 COMMANDS = (
-    "lightgate status --local",
     "lightgate status crops-backend --local",
     "lightgate history crops-backend --local",
-    "lightgate show v3 --local",
+    "lightgate explain crops-backend v3 --local",
 )
 _COLUMNS = 100
-_BLOCK = re.compile(r"```\n(\$ lightgate status --local\n.*?)```\n", re.DOTALL)
+_BLOCK = re.compile(rf"```console\n(\$ {COMMANDS[0]}\n.*?)```\n", re.DOTALL)
 _ID = re.compile(r"\d{8}t\d{6}z(-[0-9a-f]+)*")
 _HEX = re.compile(r"\b[0-9a-f]{7,}\b")
 _DURATION = re.compile(r"\d+ (min \d+ s|s|min|h)\b")
@@ -69,7 +68,7 @@ def recorded(readme: str) -> str:
 
 def with_session(readme: str, session: str) -> str:
     """The text of README.md with this session in the place of its own."""
-    return _BLOCK.sub(lambda _: f"```\n{session}```\n", readme)
+    return _BLOCK.sub(lambda _: f"```console\n{session}```\n", readme)
 
 
 def shape(session: str) -> Sequence[Sequence[str]]:
