@@ -27,7 +27,7 @@ from lightgate_cli.translating.source import (
 )
 from lightgate_cli.translating.variables import Variables, read_variables, references
 
-DJANGO = ("python", "manage.py", "migrate", "--noinput")
+_DJANGO = ("python", "manage.py", "migrate", "--noinput")
 _RDS = re.compile(
     r"(?P<name>[a-z][a-z0-9-]*)\.(?P<cluster>cluster-(?:ro-)?)?[a-z0-9]{12}\.[a-z0-9-]+\.rds\."
     r"amazonaws\.com"
@@ -195,11 +195,11 @@ class _Builder:
                 Note(
                     "containers",
                     "no container migrates",
-                    f"the spec has migrate, with {' '.join(DJANGO)}; check that, or give "
+                    f"the spec has migrate, with {' '.join(_DJANGO)}; check that, or give "
                     "--migrate or --no-migrate",
                 )
             )
-            return Migration(DJANGO)
+            return Migration(_DJANGO)
         self._notes.append(
             Note(
                 "containers",

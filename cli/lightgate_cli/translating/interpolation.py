@@ -11,7 +11,7 @@ _VARIABLE = re.compile(
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:[=:]\s*(.*?))?\s*")
 
 
-def filled_in(text: str, known: Mapping[str, str]) -> str:
+def _filled_in(text: str, known: Mapping[str, str]) -> str:
     """The text with the values that are known, or the defaults. Others stay as they are."""
 
     def value(found: re.Match[str]) -> str:
@@ -20,10 +20,10 @@ def filled_in(text: str, known: Mapping[str, str]) -> str:
         name, operator = found["bare"] or found["name"], found["operator"] or ""
         given = known.get(name)
         if operator.endswith("+"):
-            return filled_in(found["rest"], known) if given else ""
+            return _filled_in(found["rest"], known) if given else ""
         if given is not None and (given or not operator.startswith(":")):
             return given
-        return filled_in(found["rest"], known) if operator.endswith("-") else f"${{{name}}}"
+        return _filled_in(found["rest"], known) if operator.endswith("-") else f"${{{name}}}"
 
     return _VARIABLE.sub(value, text)
 
@@ -31,7 +31,7 @@ def filled_in(text: str, known: Mapping[str, str]) -> str:
 def everywhere(document: object, known: Mapping[str, str]) -> object:
     """The document with all of its texts filled in, except for keys."""
     if isinstance(document, str):
-        return filled_in(document, known)
+        return _filled_in(document, known)
     if isinstance(document, list):
         return [everywhere(each, known) for each in document]
     if isinstance(document, dict):

@@ -9,7 +9,7 @@ from lightgate.spec.plain_secrets import secret_in
 from lightgate_cli.translating.source import Note, SourceContainer
 
 # What a shell, Compose or a script is to fill in.
-PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_]\w*|<[^<>]+>|__[A-Z][A-Z0-9_]*__")
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_]\w*|<[^<>]+>|__[A-Z][A-Z0-9_]*__")
 # It stands for the value of a placeholder, so that the name of its variable decides.
 _STAND_IN = "x4Kq81zPw7Rt0Yc3Vb6Nm"
 _URL_OF_A_SERVER = re.compile(
@@ -43,7 +43,7 @@ def read_variables(
                     f"add {name} to environment with the address of the server",
                 )
             )
-        elif PLACEHOLDER.search(value):
+        elif _PLACEHOLDER.search(value):
             found.notes.append(
                 Note(place, "has no value here", f"add {name} to environment with its value")
             )
@@ -57,10 +57,10 @@ def read_variables(
 
 
 def _is_secret(name: str, value: str) -> bool:
-    filled = PLACEHOLDER.sub(_STAND_IN, value) or _STAND_IN
+    filled = _PLACEHOLDER.sub(_STAND_IN, value) or _STAND_IN
     if secret_in(name, filled):
         return True
-    is_open = not value or PLACEHOLDER.search(value) is not None
+    is_open = not value or _PLACEHOLDER.search(value) is not None
     return is_open and _URL_OF_A_SERVER.fullmatch(name.upper()) is not None
 
 
