@@ -10,7 +10,7 @@ import click
 
 # Those that take the options. A test compares them with the commands.
 CONNECTED = (
-    *("status", "history", "show", "explain", "logs", "report", "doctor"),
+    *("status", "history", "show", "explain", "logs", "report", "doctor", "init"),
     *("release", "rollback", "run", "push", "promote", "pause", "resume"),
 )
 _COMMAND = re.compile(rf"\blightgate (?:{'|'.join(CONNECTED)})\b")
