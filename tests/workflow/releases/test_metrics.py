@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightgate.aws.lightsail import Lightsail
-from tests.unit.stack.test_two_stacks import resources
+from tests.unit.stack.transformed import transformed
 from tests.workflow.queue.missed import look
 from tests.workflow.releases.test_failed import crash
 from tests.workflow.reporting_gates import told_plan
@@ -46,7 +46,7 @@ def values(world: World, name: str, dimensions: Mapping[str, str]) -> list[float
 
 def goes_off(world: World, alarm: str) -> bool:
     """Whether the alarm goes off if all lines are of one period."""
-    properties = resources()[alarm]["Properties"]
+    properties = transformed()[alarm]["Properties"]
     dimensions = {
         one["Name"]: STACK if one["Value"] == {"Ref": "AWS::StackName"} else str(one["Value"])
         for one in properties["Dimensions"]
