@@ -200,6 +200,21 @@ def test_a_release_ends_with_the_code_with_which_it_began(
     assert all(version == after[step][-1] for step, version in life.called(following).items())
 
 
+def test_old_versions_can_be_removed_but_not_those_in_use(life: Life) -> None:
+    functions, before = life.client("lambda"), life.versions()
+    for each in functions.list_functions(MaxItems=50)["Functions"]:
+        name = each["FunctionName"]
+        listed = functions.list_versions_by_function(FunctionName=name)["Versions"][1:]
+        for version in [found["Version"] for found in listed[:-1]]:
+            functions.delete_function(FunctionName=name, Qualifier=version)
+        if listed:
+            with pytest.raises(functions.exceptions.ResourceConflictException):
+                functions.delete_function(FunctionName=name, Qualifier=listed[-1]["Version"])
+
+    assert life.versions() == {step: versions[-1:] for step, versions in before.items()}
+    life.release("with-the-last-versions")
+
+
 def test_a_stack_that_is_deleted_in_the_middle_of_a_release_leaves_what_is_on_record(
     life: Life,
 ) -> None:

@@ -130,3 +130,28 @@ def test_the_executions_of_a_deleted_state_machine_end(account: Account, role: s
     ended = local_cloud.wait_for_end(stepfunctions, arn, within=timedelta(seconds=5))
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
     assert ended.cause.endswith("has been deleted.")
+
+
+def test_a_failed_update_leaves_a_version_that_stops_its_repetition(
+    account: Account, role: str
+) -> None:
+    """The runbook says what to do then."""
+    kept = {"UpdateReplacePolicy": "Retain", "DeletionPolicy": "Retain"}
+    stack = Stack(account, Function=function(role, "one"), Version1=version("one", **kept))
+    new = {"Function": function(role, "two"), "Version2": version("two", **kept)}
+    broken = {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {"MessageRetentionPeriod": 1},
+        "DependsOn": "Version2",
+    }
+
+    for resources in ({**new, "Broken": broken}, new):
+        with pytest.raises(WaiterError):
+            stack.update(**resources)
+    assert any("A version for this Lambda function exists ( 2 )" in why for why in stack.reasons())
+
+    name = stack.id_of("Function")
+    account.client("lambda").delete_function(FunctionName=name, Qualifier="2")
+    stack.update(**new)
+    assert stack.id_of("Version2").endswith(":3")
+    stack.delete()
