@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from lightgate.gate.programs.supervisor.gate import Gate
 
 # Commands of Django that change no rows, or whose changes are on record.
-READING = set(["check", "makemigrations", "showmigrations", "collectstatic", "compilemessages", "migrate"])
+READING = {
+    *("check", "makemigrations", "showmigrations", "collectstatic", "compilemessages", "migrate")
+}
 
 
 def perform(gate: Gate, config: dict[str, Any]) -> None:
