@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 FROM_OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
     "LICENSE": "LICENSE",
 }
 EXAMPLES = ("md", "json", "yml", "yaml")
