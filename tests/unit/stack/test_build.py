@@ -1,7 +1,7 @@
 """`sam build` needs Python, SAM and make alone, on Linux and on a Mac.
 
-It was tried on Linux only. What differs on a Mac is checked here one by one: GNU make 3.81, the
-BSD tools, and that nothing can load an extension module of Lambda's platform.
+It was tried on Linux only. A Mac has GNU make 3.81 and BSD's tools, and cannot load the extension
+modules of Lambda's platform: these tests check each of the three.
 """
 
 import importlib.metadata
