@@ -1,0 +1,127 @@
+"""The steps of the README that install Lightgate, and those of docs/github-actions.md.
+
+Each block of commands runs in Bash as it is printed. `docker` is a stand-in. Replaced are the names
+that a reader replaces, and `sam deploy`: the stack is there already, from the same template.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cloud import account
+from local.cloud.cloud import LocalCloud, Stack
+from local.cloud.credentials import ACCOUNT, REGION, ROOT
+from local.demo import crops
+from tests.docs.pages import code_of
+from tests.support.spec_examples import FULL
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).parents[2]
+APP = crops.APP
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody with a service, a database and an app, who copies commands into a shell."""
+
+    cloud: LocalCloud
+    stack: Stack
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, script: str, **more: str) -> str:
+        """What the script prints. It ends at its first command that fails."""
+        shell = ["bash", "-e", "-u", "-o", "pipefail", "-c", script]
+        ran = subprocess.run(
+            shell,
+            cwd=self.folder,
+            env={**self.environment, **more},
+            check=False,
+            timeout=300,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stdout
+        return ran.stdout
+
+    def takes(self, release: str) -> None:
+        """Put this release of the example into the folder, with a Dockerfile."""
+        for folder in crops.folders(release):
+            shutil.copytree(folder, self.folder, dirs_exist_ok=True)
+        (self.folder / "Dockerfile").write_text("FROM scratch\n")
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    folder = tmp_path_factory.mktemp("reader")
+    programs = tmp_path_factory.mktemp("bin")
+    for name, module in {
+        "docker": "tests.e2e.docker_stand_in",
+        "lightgate": "lightgate_cli",
+    }.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (programs / name).chmod(0o755)
+    # The example, with a watch period of real seconds.
+    spec = folder / "examples" / "specs" / "full.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps(FULL | {"verification": {"watchSeconds": 2}}), "utf-8")
+    with LocalCloud() as cloud:
+        stack = cloud.deploy()
+        cloud.client("lightsail").create_container_service(serviceName=APP, power="nano", scale=1)
+        database = cloud.database
+        account.create_database_record(
+            cloud.client("rds"), FULL["database"]["instance"], database.port, database.password
+        )
+        own = [PROJECT, PROJECT / "cli", PROJECT / "layers" / "core"]
+        environment = {
+            "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join([*map(str, own), os.environ.get("PYTHONPATH", "")]),
+            "HOME": str(folder),
+            "STAND_IN": str(programs),
+            "AWS_ENDPOINT_URL": cloud.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            **ROOT,
+        }
+        yield Reader(cloud, stack, folder, environment)
+
+
+def steps(page: str, title: str) -> list[str]:
+    """The scripts of a section, in their order."""
+    text = (PROJECT / page).read_text("utf-8")
+    section = re.split(r"^## ", text.partition(f"\n## {title}\n")[2], flags=re.MULTILINE)[0]
+    return [code.text for code in code_of(section, page) if code.language == "sh"]
+
+
+def replaced(script: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        script = script.replace(name, value)
+    return script
+
+
+def test_the_steps_of_the_readme_lead_to_a_first_release(reader: Reader) -> None:
+    programs, stack, *rest, push = steps("README.md", "Install it into your account")
+    groups = reader.cloud.client("ec2").describe_security_groups()["SecurityGroups"]
+    values = {
+        "postgres://USER:PASSWORD@HOST:5432/crops": reader.cloud.database.url,
+        "SECRET ": "a-secret-key ",
+        "sg-0123456789abcdef0": groups[0]["GroupId"],
+    }
+
+    assert "pipx install ." in programs
+    assert "sam deploy --config-env production" in stack
+    for script in rest:
+        print(reader.run(replaced(script, values)))
+    reader.takes("v1")
+    assert "SUCCEEDED: Release v1 of crops-backend is live." in reader.run(push)
+    assert "v1" in reader.run(f"lightgate status {APP}")
