@@ -415,5 +415,5 @@ def _local_cloud() -> _LocalCloud:
     except (OSError, ValueError, KeyError, TypeError) as error:
         text = f"The local cloud cannot be found: {file} cannot be read ({type(error).__name__})."
     raise CommandError(
-        Problem.NO_LOCAL_CLOUD, text, hint="Start one with KEEP=1 make demo in a checkout."
+        Problem.NO_LOCAL_CLOUD, text, hint="Start one with make local in a checkout."
     )

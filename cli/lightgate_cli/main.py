@@ -39,6 +39,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "resume": "lightgate_cli.resume:resume",
     },
     "Before a release": {
+        "init": "lightgate_cli.init:init",
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
         "check": "lightgate_cli.check.command:check",

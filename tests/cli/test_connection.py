@@ -202,7 +202,7 @@ def test_no_local_cloud(lightgate: Callable[..., Said]) -> None:
     assert_one_error(
         lightgate("status", "--local"),
         "No local cloud is running.",
-        "Start one with KEEP=1 make demo in a checkout.",
+        "Start one with make local in a checkout.",
     )
 
 
