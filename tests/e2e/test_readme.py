@@ -1,7 +1,7 @@
 """The steps of the README that install Lightgate, and those of docs/github-actions.md.
 
 Each block of commands runs in Bash as it is printed. `docker` is a stand-in. Replaced are the names
-that a reader replaces, and `sam deploy`: the stack is there already, from the same template.
+that a reader replaces. `sam deploy` and VPC peering are left out: the stack is there already.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local.cloud import account
 from local.cloud.cloud import LocalCloud, Stack
@@ -116,12 +117,63 @@ def test_the_steps_of_the_readme_lead_to_a_first_release(reader: Reader) -> None
         "postgres://USER:PASSWORD@HOST:5432/crops": reader.cloud.database.url,
         "SECRET ": "a-secret-key ",
         "sg-0123456789abcdef0": groups[0]["GroupId"],
+        # The emulator has no VPC. Its containers reach the database on loopback.
+        "aws lightsail peer-vpc\n": "",
     }
 
     assert "pipx install ." in programs
     assert "sam deploy --config-env production" in stack
     for script in rest:
-        print(reader.run(replaced(script, values)))
+        reader.run(replaced(script, values))
     reader.takes("v1")
     assert "SUCCEEDED: Release v1 of crops-backend is live." in reader.run(push)
     assert "v1" in reader.run(f"lightgate status {APP}")
+
+
+def test_the_role_of_the_github_job_may_push_and_wait(reader: Reader) -> None:
+    """After the test above, with a second release of the example."""
+    provider, trust, policy = steps("docs/github-actions.md", "The role")
+    [bucket] = [
+        one["OutputValue"] for one in outputs(reader) if one["OutputKey"] == "EvidenceBucketName"
+    ]
+    values = {
+        "123456789012": ACCOUNT,
+        "table/TABLE": f"table/{reader.stack.table_name}",
+        "s3:::BUCKET": f"s3:::{bucket}",
+    }
+
+    for script in (provider, trust, policy):
+        reader.run(replaced(script, values))
+    role = reader.cloud.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/lightgate-push", RoleSessionName="job"
+    )["Credentials"]
+    job = {
+        "AWS_ACCESS_KEY_ID": role["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": role["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": role["SessionToken"],
+        "APP": APP,
+        "GITHUB_REF_NAME": "v2",
+    }
+    reader.takes("v2")
+    build = "docker build --platform linux/amd64 --tag crops-backend:v2 ."
+    push = [step["run"] for step in job_steps() if "push" in step.get("run", "")]
+
+    printed = reader.run(f"{build}\n{push[0]}", **job)
+
+    assert "SUCCEEDED: Release v2 of crops-backend is live." in printed
+    with pytest.raises(AssertionError, match="not authorized|AccessDenied"):
+        reader.run("aws ssm get-parameter --name /crops/secret-key", **job)
+
+
+def outputs(reader: Reader) -> list[dict[str, str]]:
+    [stack] = reader.cloud.client("cloudformation").describe_stacks(StackName="lightgate")["Stacks"]
+    found: list[dict[str, str]] = stack["Outputs"]
+    return found
+
+
+def job_steps() -> list[dict[str, Any]]:
+    workflow = yaml.safe_load(
+        (PROJECT / "examples" / "github-actions" / "release.yml").read_text("utf-8")
+    )
+    found: list[dict[str, Any]] = workflow["jobs"]["release"]["steps"]
+    return found
