@@ -161,7 +161,7 @@ def test_the_role_of_the_github_job_may_push_and_wait(reader: Reader) -> None:
     printed = reader.run(f"{build}\n{push[0]}", **job)
 
     assert "SUCCEEDED: Release v2 of crops-backend is live." in printed
-    with pytest.raises(AssertionError, match="not authorized|AccessDenied"):
+    with pytest.raises(AssertionError, match=r"not authorized|AccessDenied"):
         reader.run("aws ssm get-parameter --name /crops/secret-key", **job)
 
 
