@@ -86,7 +86,7 @@ class _Commands(click.Group):
         except CommandError as error:
             terminal.error(str(error))
             if error.hint:
-                click.echo(error.hint, err=True)
+                terminal.tell(error.hint)
             context.exit(error.problem.exit_code)
         except CannotCheckError as error:
             if error.printed:
