@@ -16,7 +16,7 @@ TOP = {path.name for path in ROOT.iterdir() if path.name not in ("build", ".git"
 EXAMPLES = re.compile(r"check_quota|<\w+>|^build(/|$)")
 WORD = re.compile(r"[\w./<>-]+")
 LINK = re.compile(r"\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
-MODULE = re.compile(r"\blightgate(?:\.[a-z_]+)+\b")
+MODULE = re.compile(r"\blightgate(?!\.json)(?:\.[a-z_]+)+\b")
 
 
 def texts_in_code(page: str) -> Iterator[str]:
