@@ -17,6 +17,7 @@ from local.cloud.sns_inbox import Inbox
 from tests.component import table
 from tests.local.conftest import Account
 from tests.support import local_cloud
+from tests.support.state_machine import DASHBOARD_PAGE, EXECUTION_PAGES, with_pages
 from tests.workflow.release_machine import DEFINITION
 
 SOON = timedelta(seconds=20)
@@ -34,7 +35,7 @@ def run_from(client: Connect, topic: str, role: str) -> RunFrom:
 
     def run(start: str, state: Json) -> executions.Execution:
         definition = DEFINITION.read_text().replace("${TopicArn}", topic)
-        text = definition.replace("${TableName}", table.NAME)
+        text = with_pages(definition.replace("${TableName}", table.NAME))
         machine = client("stepfunctions").create_state_machine(
             name=f"from-{uuid4().hex}",
             definition=json.dumps({**json.loads(text), "StartAt": start}),
@@ -79,7 +80,13 @@ def test_an_undetermined_outcome_reaches_a_queue_as_json(
     content = json.loads(message.text)
     assert (content["app"], content["status"], content["stage"]) == (app, "FAILED", stage)
     assert content["error"] == "States.Timeout"
-    assert "arn:of:it" in content["text"]
+    assert content["links"] == {
+        "page": DASHBOARD_PAGE,
+        "execution": f"{EXECUTION_PAGES}arn:of:it",
+        "log": None,
+        "snapshot": None,
+    }
+    assert content["links"]["execution"] in content["text"]
 
 
 def test_a_message_that_was_sent_is_no_longer_owed(

@@ -16,6 +16,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Endpoint, Status
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Migration, Phase
@@ -24,12 +25,14 @@ from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
+from lightgate.notifications.failure_notice import failure_notice
 from lightgate.notifications.formats import subject
 from lightgate.notifications.pruning import not_pruned
 from lightgate.notifications.report import LiveVersion, PausedPushes, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
+from lightgate.records.console_links import Console, console_links
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -58,7 +61,9 @@ from tests.support.builders import (
     version_record,
 )
 from tests.support.failed_release import symptoms
+from tests.support.state_machine import with_pages
 
+CONSOLE = Console(log_group="lightgate-FunctionLogs-1Q2W3E", dashboard="lightgate-releases")
 _DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SPEC = "/lightgate/apps/crops-backend"
 _SNAPSHOT = f"lightgate-crops-backend-{RELEASE}"
@@ -107,13 +112,30 @@ class Mail:
 
 def mails() -> Mapping[str, Mail]:
     """Each message by its name: kind, status and what is special about it."""
-    reports = {name: make() for name, make in _REPORTS.items()}
+    reports = {name: _linked(make()) for name, make in _REPORTS.items()}
     return {
         **{name: Mail(subject(ended), text(ended)) for name, ended in reports.items()},
         "start-notice": _start(),
+        "migration-failed": _failure(),
         "snapshots-not-pruned": _not_pruned(),
         "undetermined": _undetermined(),
     }
+
+
+def _linked(ended: Report) -> Report:
+    """With the links that `report_of` finds: to its snapshot only if it was taken."""
+    taken = ended.snapshot
+    found = console_links(
+        CONSOLE,
+        execution=ended.execution,
+        release=ended.release,
+        begin=ended.started_at,
+        end=ended.ended_at,
+        snapshot=(taken.id, DatabaseKind.INSTANCE)
+        if taken is not None and taken.id is not None and taken.available_at is not None
+        else None,
+    )
+    return replace(ended, links=found)
 
 
 def _snapshot(**changes: Any) -> Snapshot:
@@ -626,6 +648,23 @@ def _start() -> Mail:
         EXECUTION,
         "Automatic rollback to version 7 is not available: the image of its container web is not "
         "named by its digest.",
+        CONSOLE,
+    )
+    return Mail(notice.subject, json.loads(notice.message)["email"])
+
+
+def _failure() -> Mail:
+    gate = _migration_failed().evidence
+    found = diagnose_gate(symptoms(evidence=gate))
+    assert found is not None
+    notice = failure_notice(
+        admitted(reason="push of crops-backend:v3", tag="v3"),
+        found,
+        version=8,
+        previous_version=7,
+        live=7,
+        execution=EXECUTION,
+        console=CONSOLE,
     )
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
@@ -633,7 +672,9 @@ def _start() -> Mail:
 def _not_pruned() -> Mail:
     database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
     failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
-    notice = not_pruned(admitted(tag="v3"), database, failed, [])
+    notice = not_pruned(
+        admitted(tag="v3"), database, failed, [], execution=EXECUTION, console=CONSOLE
+    )
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
@@ -656,6 +697,7 @@ def _undetermined() -> Mail:
 
 def _formatted(expression: str, values: Mapping[str, str]) -> str:
     """What `States.Format` makes of it."""
+    expression = with_pages(expression)
     found = re.fullmatch(r"States\.Format\('((?:[^'\\]|\\.)*)', (.*)\)", expression)
     if found is None:
         raise ValueError(f"not a States.Format of one text: {expression}")
