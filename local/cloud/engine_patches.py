@@ -13,7 +13,10 @@ from ministack.core import (  # type: ignore[import-untyped]
     iam_actions,
     iam_evaluator,
 )
-from ministack.services import stepfunctions  # type: ignore[import-untyped]
+from ministack.services import (  # type: ignore[import-untyped]
+    sns,
+    stepfunctions,
+)
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
 type _Resource = Callable[..., str]
@@ -44,6 +47,19 @@ def _strict(execute: _Wait) -> _Wait:
 
 
 stepfunctions._execute_wait = _strict(stepfunctions._execute_wait)
+
+
+def _of_a_state(parse: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Keep the message attributes of a state that publishes. The engine drops them."""
+
+    def message_attributes(parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        given = parameters.get("MessageAttributes")
+        return given if isinstance(given, dict) else parse(parameters)
+
+    return message_attributes
+
+
+sns._parse_message_attributes = _of_a_state(sns._parse_message_attributes)
 
 
 _SNAPSHOTS = {

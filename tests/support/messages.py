@@ -33,6 +33,7 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
 from lightgate.records.console_links import Console, console_links
+from lightgate.records.recorded_outcome import Publication
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -40,7 +41,7 @@ from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_roll
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.effect import Effect
 from lightgate.spec.keys import Database, SecretStore
-from lightgate.state import RollbackResult, RollbackStatus
+from lightgate.state import Notice, RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import (
@@ -112,17 +113,17 @@ class Mail:
 
 def mails() -> Mapping[str, Mail]:
     """Each message by its name: kind, status and what is special about it."""
-    reports = {name: _linked(make()) for name, make in _REPORTS.items()}
+    reports = {name: linked(make()) for name, make in _REPORTS.items()}
     return {
         **{name: Mail(subject(ended), text(ended)) for name, ended in reports.items()},
-        "start-notice": _start(),
-        "migration-failed": _failure(),
-        "snapshots-not-pruned": _not_pruned(),
+        "start-notice": _mail(started()),
+        "migration-failed": _mail(failed_migration()),
+        "snapshots-not-pruned": _mail(not_pruned_notice()),
         "undetermined": _undetermined(),
     }
 
 
-def _linked(ended: Report) -> Report:
+def linked(ended: Report) -> Report:
     """With the links that `report_of` finds: to its snapshot only if it was taken."""
     taken = ended.snapshot
     found = console_links(
@@ -642,22 +643,23 @@ _REPORTS = {
 }
 
 
-def _start() -> Mail:
-    notice = start_notice(
+def started() -> Notice:
+    """The message at the start."""
+    return start_notice(
         admitted(reason="push of crops-backend:v3", tag="v3"),
         EXECUTION,
         "Automatic rollback to version 7 is not available: the image of its container web is not "
         "named by its digest.",
         CONSOLE,
     )
-    return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
-def _failure() -> Mail:
+def failed_migration() -> Notice:
+    """The early message."""
     gate = _migration_failed().evidence
     found = diagnose_gate(symptoms(evidence=gate))
     assert found is not None
-    notice = failure_notice(
+    return failure_notice(
         admitted(reason="push of crops-backend:v3", tag="v3"),
         found,
         version=8,
@@ -666,15 +668,18 @@ def _failure() -> Mail:
         execution=EXECUTION,
         console=CONSOLE,
     )
-    return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
-def _not_pruned() -> Mail:
+def not_pruned_notice() -> Publication:
+    """The message about old snapshots."""
     database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
     failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
-    notice = not_pruned(
+    return not_pruned(
         admitted(tag="v3"), database, failed, [], execution=EXECUTION, console=CONSOLE
     )
+
+
+def _mail(notice: Notice | Publication) -> Mail:
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
 

@@ -29,7 +29,7 @@ from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
-from lightgate.tracing import trace_without_texts
+from lightgate.tracing import name_in_trace, trace_without_texts
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -298,8 +298,12 @@ def run(step: _Step, event: Json, context: LambdaContext, *, reads_secrets: bool
 
     @wraps(step)
     def carry_out(event: Json, _context: LambdaContext) -> object:
+        name_in_trace(runtime.tracer, event)
         with _without_texts() if reads_secrets else nullcontext():
-            return encode(step(event, runtime))
+            answer: object = encode(step(event, runtime))
+        if isinstance(answer, dict):
+            name_in_trace(runtime.tracer, answer)
+        return answer
 
     trace_without_texts(runtime.tracer)
     handler = runtime.tracer.capture_lambda_handler(
