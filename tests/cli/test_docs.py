@@ -17,7 +17,7 @@ EXAMPLES = {
     "lightgate explain crops-backend v3": "explain-example-pipe",
     "lightgate release crops-backend --tag v3 --follow": "follow-pipe",
 }
-BLOCK = r"```\n\$ {command}\n(.*?)```\n"
+BLOCK = r"```console\n\$ {command}\n(.*?)```\n"
 
 
 @pytest.mark.parametrize("command", EXAMPLES)
@@ -26,7 +26,7 @@ def test_an_example_is_what_the_command_prints(command: str) -> None:
     pattern = BLOCK.format(command=re.escape(command))
     printed = (FOLDER / f"{EXAMPLES[command]}.txt").read_text("utf-8")
     if os.environ.get("REWRITE_GOLDEN") == "1":
-        block = f"```\n$ {command}\n{printed}```\n"
+        block = f"```console\n$ {command}\n{printed}```\n"
         text = re.sub(pattern, lambda _: block, text, flags=re.DOTALL)
         PAGE.write_text(text, "utf-8")
 
