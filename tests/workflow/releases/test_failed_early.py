@@ -43,7 +43,7 @@ def test_it_names_the_migration_minutes_before_the_final_message(world: World) -
     assert "version 1 is still live" in told["text"]
     assert told["release"] == final.content["release"]
     assert told["messageId"] != final.content["messageId"]
-    assert told["nextSteps"] == [final.content["failure"]["next_action"]]
+    assert told["nextSteps"] == [final.content["failure"]["nextAction"]]
     at = ended.states.index("PublishFailedMigration")
     assert ended.states[at + 1 :].count("CheckDeployment") > 1
 
