@@ -20,7 +20,7 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion, Outcome
-from lightgate.records.console_links import Console, ConsoleLinks, console_links
+from lightgate.records.console_links import NOT_TAKEN, Console, ConsoleLinks, console_links
 from lightgate.records.recorded_outcome import Cost
 from lightgate.release.lock import Lock
 from lightgate.release.release import Release, ReleaseKind
@@ -37,7 +37,6 @@ _BY_RISK = 'database.backup is "by-risk", and every pending migration is compati
 # A release whose digest is not known yet names this one.
 _NO_DIGEST = f"sha256:{'0' * 64}"
 _SHOWN_OF_DIGEST = slice(7, 19)
-_TO_SEE = (SnapshotStatus.CREATING, SnapshotStatus.AVAILABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +268,7 @@ def report_of(
 def _taken(snapshot: Snapshot | None, facts: Facts) -> tuple[str, DatabaseKind] | None:
     """The snapshot, if there is one to see; None for a continuous backup."""
     order = _order(facts)
-    if order is None or snapshot is None or snapshot.id is None or snapshot.status not in _TO_SEE:
+    if order is None or snapshot is None or snapshot.id is None or snapshot.status in NOT_TAKEN:
         return None
     return snapshot.id, order.kind
 

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.spec.database_kinds import DatabaseKind
 
 # A function may log until its time limit after the release has ended.
 _AROUND = timedelta(minutes=2)
+# Without a snapshot, or with one that failed, there may be nothing to see.
+NOT_TAKEN = (None, SnapshotStatus.BUSY, SnapshotStatus.FAILED)
 # By the first letters of the region; all others are those of the partition `aws`.
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
 
