@@ -71,7 +71,9 @@ def _aws_cli() -> tuple[CLIDriver, list[dict[str, Any]]]:
 
 
 # Of version 2 of the AWS CLI; the package index has version 1.
-_AWS_V2 = re.compile(r"logs tail \S+( --since \d+[mhd])?( --follow)?")
+_AWS_V2 = re.compile(
+    r"logs tail \S+( --since \d+[mhd])?( --follow)?|lightsail push-container-image"
+)
 
 
 def _aws(words: Sequence[str]) -> str:
@@ -164,6 +166,8 @@ def _tests() -> Sequence[PurePosixPath]:
 def _make(words: Sequence[str]) -> str:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for word in words:
+        if word == "-s":
+            continue
         name, is_variable, value = word.partition("=")
         if not is_variable:
             if not re.search(rf"^{re.escape(word)}:.*## ", makefile, re.MULTILINE):
@@ -218,6 +222,12 @@ _CHECKS: dict[str, Callable[[Sequence[str]], str]] = {
     "sam": _sam,
     "make": _make,
     "python": _python,
+    "sudo": _forms(
+        "sudo",
+        r"apt-get update",
+        r"apt-get install --yes --no-install-recommends mariadb-server pgbouncer",
+    ),
+    ".ci/run": _forms(".ci/run", ""),
     "docker": _forms(
         "docker",
         rf"build( --platform linux/amd64)?( --build-arg \S+| --label \S+| -t {_IMAGE})*( \S+)?",
@@ -230,7 +240,7 @@ _CHECKS: dict[str, Callable[[Sequence[str]], str]] = {
     "git": _forms("git", r"clone \S+( \S+)?", r"checkout \S+", r"pull"),
     "pip": _forms("pip", r"install (\.|-r \S+|git\+\S+)"),
     "pipx": _forms(
-        "pipx", r"install( --force)?( --python 3\.13)? (\.|git\+\S+|aws-sam-cli|awscli)"
+        "pipx", r"install( --force)?( --python 3\.13)? (\.|\$LIGHTGATE|git\+\S+|aws-sam-cli|awscli)"
     ),
     "uv": _forms("uv", r"run", r"tool install (\.|git\+\S+|aws-sam-cli)"),
 }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightgate import VERSION
 from lightgate.codec import encode
 from lightgate.notifications.email import (
     cause,
@@ -76,6 +77,7 @@ def machine(report: Report) -> dict[str, Any]:
     return {
         "schemaVersion": _SCHEMA_VERSION,
         "event": MessageEvent.RELEASE_ENDED,
+        "lightgateVersion": VERSION,
         "messageId": f"lightgate-{report.app}-{report.release}",
         "kind": report.kind.value,
         "app": report.app,
@@ -175,6 +177,7 @@ def notice_forms(
         "\n\n".join([*paragraphs, "\n".join(details)]) + "\n",
         {
             "schemaVersion": _SCHEMA_VERSION,
+            "lightgateVersion": VERSION,
             **document,
             "links": encode(found, complete=True),
         },
