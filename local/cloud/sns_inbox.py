@@ -9,6 +9,10 @@ from typing import Any
 
 type Client = Any
 
+# Leaves out the message that migrations have failed, which comes before the final one.
+NOT_EARLY = {"status": [{"anything-but": ["IN_PROGRESS"]}]}
+EARLY = {"status": ["IN_PROGRESS"]}
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
