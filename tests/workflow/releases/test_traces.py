@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.unit.stack.test_two_stacks import resources
 from tests.workflow.queue.missed import look
 from tests.workflow.tracing import Traces, tracing
 from tests.workflow.world import APP, World, spec, succeeded
