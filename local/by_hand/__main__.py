@@ -11,7 +11,6 @@ import sys
 
 from rich.console import Console
 
-from local.by_hand.environment import forget_other_accounts
 from local.cloud.announcement import announced
 from local.cloud.cloud import STACK, LocalCloud
 from local.cloud.errors import LocalCloudError
@@ -26,7 +25,6 @@ def main() -> int:
     screen = Screen(Console(stderr=False))
     # As after Ctrl-C, all that was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    forget_other_accounts()
     port = os.environ.get("PORT", "0")
     if not port.isdigit():
         print(f"error: PORT is {port}, and has to be a number", file=sys.stderr)

@@ -30,12 +30,6 @@ def running_endpoint(environment: Mapping[str, str]) -> str | None:
         return None
 
 
-def forget_other_accounts() -> None:
-    """boto3 fails for a profile that does not exist, also where it is given credentials."""
-    for name in _OF_ANOTHER_ACCOUNT:
-        os.environ.pop(name, None)
-
-
 def _lines(endpoint: str) -> Iterator[str]:
     for name, value in {"AWS_ENDPOINT_URL": endpoint, **ROOT, "AWS_REGION": REGION}.items():
         yield f"export {name}={shlex.quote(value)}"

@@ -3,13 +3,12 @@
 import os
 import sys
 
-from local.by_hand.environment import forget_other_accounts, running_endpoint
+from local.by_hand.environment import running_endpoint
 from local.cloud import registry
 from local.demo import crops
 
 
 def main() -> int:
-    forget_other_accounts()
     known = [*crops.RELEASES, *crops.FAILURES]
     release = sys.argv[1] if len(sys.argv) > 1 else ""
     endpoint = running_endpoint(os.environ)
