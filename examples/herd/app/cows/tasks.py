@@ -1,4 +1,4 @@
-"""What the worker does. A task that waits in the queue may meet the code of the next release."""
+"""The tasks of the worker. One that waits in the queue may meet the code of the next release."""
 
 from celery import shared_task
 

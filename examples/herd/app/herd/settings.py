@@ -1,4 +1,4 @@
-"""Settings for every stage: what differs comes from the environment."""
+"""Settings for every stage; the environment has the differences."""
 
 import os
 from urllib.parse import unquote, urlsplit
