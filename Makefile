@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: site screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo local local-env local-push test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: session site screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo local local-env local-push test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ $(READY): requirements/dev.txt
 
 demo: $(READY) ## Release a Django app five times on this machine; two of the releases fail
 	@python -m local.demo
+
+session: demo ## Record the terminal session in README.md, after the demo
+	@python -m local.demo.session
 
 local: $(READY) ## Start a cloud on this machine for people, until Ctrl-C: [PORT=n]
 	@python -m local.by_hand

@@ -8,12 +8,12 @@ import click
 from rich.text import Text
 
 from lightgate.checks.finding import Check, Level
-from lightgate_cli import output
+from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.doctoring.carrying_out import Planned, carry_out
 from lightgate_cli.doctoring.plan import of_app, of_stack
 from lightgate_cli.doctoring.tagging import missing_tags, set_tag
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
 _FAILED, _UNKNOWN = 1, 2
@@ -70,7 +70,7 @@ class DoctorReport:
       2  a check has no answer, the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app", metavar="[APP]", required=False)
+@click.argument("app", type=APP_NAME, metavar="[APP]", required=False)
 @click.option("--fix-tags", is_flag=True, help="Tag the secrets that APP may not read yet.")
 @click.option("--yes", is_flag=True, help="Do not ask before --fix-tags sets the tags.")
 @json_option
@@ -105,9 +105,9 @@ def _fix_tags(connection: Connection, app: str, *, is_agreed: bool) -> None:
     spec = read_spec(app, connection).spec
     tags = list(missing_tags(app, spec, connection)) if spec is not None else []
     for tag in tags:
-        click.echo(tag.command, err=True)
+        terminal.tell(tag.command)
     if not tags:
-        click.echo("No secret needs a tag.", err=True)
+        terminal.tell("No secret needs a tag.")
     elif is_agreed or click.confirm(f"Let {app} read {len(tags)} more secrets?", err=True):
         for tag in tags:
             set_tag(tag, connection)

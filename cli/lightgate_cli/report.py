@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import click
 
 from lightgate.records.release_record import ReadableRecord
 from lightgate.records.wording import called, clock, roughly
+from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import app_option, connected
 from lightgate_cli.reading.app_status import AppFacts, AppStatus, app_status, with_status
@@ -60,9 +62,11 @@ def report(connection: Connection, what: str | None, file: str, app: str | None)
     if file == "-":
         click.echo(html.encode())
         return
-    with click.open_file(file, "w", encoding="utf-8", atomic=True) as opened:
+    # A device or a pipe is written to, and not replaced.
+    is_special = Path(file).exists() and not Path(file).is_file()
+    with click.open_file(file, "w", encoding="utf-8", atomic=not is_special) as opened:
         opened.write(html)
-    click.echo(f"The page is in {file}.", err=True)
+    terminal.tell(f"The page is in {file}.")
 
 
 def _page(what: str | None, app: str | None, connection: Connection) -> OverviewPage | ReleasePage:

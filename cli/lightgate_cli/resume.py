@@ -8,7 +8,7 @@ from lightgate_cli.acting import pausing
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.start import Started, require_app
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, follow_option, json_option
+from lightgate_cli.options import APP_NAME, connected, follow_option, json_option
 
 
 @click.command(
@@ -24,7 +24,7 @@ from lightgate_cli.options import connected, follow_option, json_option
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @follow_option
 @json_option
 @connected
@@ -41,10 +41,10 @@ def resume(connection: Connection, app: str, is_followed: bool, as_json: bool) -
     elif as_json:
         output.print_json(found)
     else:
-        output.print_lines(_lines(found, connection.options))
+        output.print_lines(_lines(found))
 
 
-def _lines(found: pausing.ResumedApp, options: str) -> list[str]:
+def _lines(found: pausing.ResumedApp) -> list[str]:
     pause = found.pause
     was = (
         f"It was paused since {moment(pause.at)} by {pause.by}." if pause else "It was not paused."
@@ -57,5 +57,5 @@ def _lines(found: pausing.ResumedApp, options: str) -> list[str]:
     return [
         f"{found.app} releases pushes. {was}",
         f"The push that waited starts: {found.execution}",
-        f"To follow it: lightgate show {found.execution} --follow{options}",
+        f"To follow it: lightgate show {found.execution} --follow",
     ]

@@ -1,6 +1,6 @@
 """Release a Django app five times on this machine. Two of the releases fail.
 
-make demo            run it and leave build/demo/report.json
+make demo            run it and leave build/demo/report.json and build/demo/session.txt
 KEEP=1 make demo     leave the app and the page of its releases running until Ctrl-C
 """
 
@@ -25,8 +25,8 @@ from local.cloud.announcement import announced
 from local.cloud.cloud import PROJECT, STACK, LocalCloud, Stack
 from local.cloud.errors import LocalCloudError
 from local.cloud.registry import Image
-from local.cloud.sns_inbox import Inbox
-from local.demo import crops
+from local.cloud.sns_inbox import EARLY, NOT_EARLY, Inbox
+from local.demo import crops, session
 from local.demo.claims import Claims
 from local.demo.page import serving_the_page
 from local.demo.report import Released, write_report
@@ -68,7 +68,9 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         stack = cloud.deploy()
         running.enter_context(announced(cloud.endpoint, STACK))
         url = crops.furnish(cloud.client, cloud.database)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        sns, sqs = cloud.client("sns"), cloud.client("sqs")
+        inbox = Inbox(sns, sqs, stack.topic_arn, "people", NOT_EARLY)
+        early = Inbox(sns, sqs, stack.topic_arn, "early", EARLY)
         screen.line("deployed the stack; the account is ready for the first release")
 
         demo = _Demo(cloud, stack, inbox, screen)
@@ -89,6 +91,8 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         after_rollback = _serving(url)
         with Traffic(url) as traffic:
             v3 = demo.release("v3", "its second migration fails in the middle")
+            for message in early.receive(1, timedelta(seconds=5)):
+                screen.line(f"sent before its end: {message.subject}")
             time.sleep(1)
         requests = requests.and_then(traffic.so_far())
 
@@ -111,6 +115,7 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         screen.title("The notifications, as subscribers received them")
         for release in (v2, code_only, fails_later, v3):
             screen.text(f"Subject: {release.subject}\n\n{release.text}\n")
+        session.SESSION.write_text(session.record(), "utf-8")
         screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
         if keep:
             screen.line(f"the app is running at {url} until you press Ctrl-C")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-import click
-
 from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.errors import UnreachableError, sentence
 from lightgate.names import execution_name
@@ -18,12 +16,12 @@ from lightgate.records.recorded_outcome import EndStatus
 from lightgate.release.lightgate_command import resume_command
 from lightgate.release.lock import Lock
 from lightgate.release.release import ReleaseKind
-from lightgate.release.unchecked_request import requested_app
 from lightgate.state import FinalOutcome, State
+from lightgate_cli import terminal
 from lightgate_cli.acting.stages import FollowedStage, Seen, stages_of
 from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.finding import find_release
+from lightgate_cli.reading.finding import app_of_execution, find_release
 from lightgate_cli.reading.gather import read_spec, watch_period
 
 # The events of a Wait, and those of the task before it.
@@ -266,8 +264,7 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
         CommandError: there is none, or several releases may be meant.
     """
     if connection.executions.has(text):
-        found = connection.client("stepfunctions").describe_execution(executionArn=text)
-        return Followed(app=requested_app(json.loads(found["input"])), execution=text)
+        return Followed(app=app_of_execution(text, connection), execution=text)
     record = find_release(text, app, connection)
     if record.execution is None:
         raise CommandError(
@@ -277,12 +274,13 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
 
 
 @contextmanager
-def interruptible(followed: Followed, connection: Connection) -> Iterator[None]:
+def interruptible(followed: Followed) -> Iterator[None]:
     """Say that the release goes on, and how to follow it again, if the person stops."""
     try:
         yield
     except KeyboardInterrupt:
         release = followed.release or followed.execution
-        click.echo("\nThe release goes on. To follow it again:", err=True)
-        click.echo(f"  lightgate show {release} --follow{connection.options}", err=True)
+        terminal.after_interrupt(
+            "The release goes on. To follow it again:", f"lightgate show {release} --follow"
+        )
         raise
