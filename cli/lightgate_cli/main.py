@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from lightgate import VERSION
 from lightgate.errors import LightgateError, RefusedError
 from lightgate_cli import terminal
 from lightgate_cli.check.errors import CannotCheckError
@@ -127,6 +128,7 @@ class _Commands(click.Group):
       2  the call is wrong, a file cannot be read, or AWS cannot be reached
     """,
 )
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Release Django apps on AWS Lightsail, and see what is live.

@@ -5,4 +5,5 @@ This is the code that runs on AWS. `steps`, `operations` and `runtime` carry a r
 the local cloud in `local`.
 """
 
+# The version, in one place. A test compares what cannot read it: the template.
 VERSION = "0.1.0"
