@@ -29,7 +29,7 @@ from tests.support.template import read_template
 pytestmark = pytest.mark.usefixtures("cloud")
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:lightgate-ShowPageFunction-1"
 BUCKET = "evidence"
-# The function while it runs: what a test does is not its call.
+# The function while it runs. The calls of the test itself are not among its calls.
 RUNNING: set[str] = set()
 CONTEXT = SimpleNamespace(
     invoked_function_arn=ARN,

@@ -16,7 +16,7 @@ from tests.support.rights.tags import tags_of
 TABLE = Path(__file__).with_name("used.yaml")
 REWRITES = "REWRITE_GOLDEN"
 
-# What this process has seen, by function.
+# The rights that this process has seen in use, by function.
 USED: dict[str, set[str]] = defaultdict(set)
 
 

@@ -9,7 +9,7 @@ from lightgate.names import STACK_TAG
 
 
 class Pins:
-    """Each answer is complete. What AWS does not show raises UnreachableError."""
+    """Each answer is complete. Anything that AWS does not show raises UnreachableError."""
 
     def __init__(self, ecr: Any, lightsail: Any) -> None:  # noqa: ANN401 - boto3 is untyped
         self._ecr, self._lightsail = ecr, lightsail
