@@ -1,4 +1,4 @@
-"""`lightgate doctor` on the local cloud: a healthy app has no finding, and each planted fault has its own.
+"""`lightgate doctor` on the local cloud: a healthy app has no finding, a planted fault has its own.
 
 Each test plants one fault, and takes it out again.
 """
@@ -6,6 +6,8 @@ Each test plants one fault, and takes it out again.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +19,11 @@ from local.cloud import account as furnishing
 from local.cloud import registry
 from local.cloud.announcement import announced
 from local.cloud.cloud import STACK
+from local.cloud.registry import ImageConfig
 from local.demo import crops
 from tests.e2e.by_hand import begin, end
 from tests.e2e.conftest import Ready, started
+from tests.e2e.pushing import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +37,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
     """A cloud of its own, in which v1 of the app is live."""
     with started() as ready, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        update(ready.cloud.client("lightsail"), {"power": "micro"})
         assert end(ready, begin(ready, "v1")).status == "SUCCEEDED"
         registry.push(ready.cloud.endpoint, APP, "v1", crops.image("v1"))
         with announced(ready.cloud.endpoint, STACK):
@@ -47,7 +52,8 @@ def doctor() -> tuple[int, list[Mapping[str, Any]]]:
     return answer.exit_code, [one for one in found["findings"] if one["level"] != Level.OK]
 
 
-def test_a_healthy_app_has_no_finding(ready: Ready) -> None:
+@pytest.mark.usefixtures("ready")
+def test_a_healthy_app_has_no_finding() -> None:
     assert doctor() == (0, [])
 
 
@@ -83,11 +89,12 @@ def changed_service(ready: Ready, before: Any, after: Any) -> Iterator[None]:
 def update(lightsail: Any, changes: Mapping[str, Any]) -> None:
     """Change the service, and wait until it has changed."""
     lightsail.update_container_service(serviceName=APP, **changes)
-    for _ in range(600):
+
+    def is_settled() -> bool:
         [found] = lightsail.get_container_services(serviceName=APP)["containerServices"]
-        if found["state"] in ("READY", "RUNNING", "DISABLED"):
-            return
-    raise AssertionError(found["state"])
+        return found["state"] in ("READY", "RUNNING", "DISABLED")
+
+    wait_until(is_settled, timedelta(seconds=60))
 
 
 def disabled(ready: Ready) -> Planted:
@@ -258,7 +265,7 @@ def reserved_concurrency(ready: Ready) -> Iterator[None]:
 
 
 @contextmanager
-def another_version(ready: Ready) -> Iterator[None]:
+def another_version(_: Ready) -> Iterator[None]:
     """The command line is newer than the stack."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lightgate_cli.doctoring.plan.VERSION", "99.0.0")
@@ -278,6 +285,11 @@ FAULTS: Mapping[str, tuple[Plant, Check, Level]] = {
         Level.FAILURE,
     ),
     "the service is disabled": (disabled, Check.SERVICE, Level.FAILURE),
+    "the smallest power": (
+        lambda ready: changed_service(ready, {"power": "micro"}, {"power": "nano"}),
+        Check.POWER,
+        Level.WARNING,
+    ),
     "the database is public": (
         lambda ready: changed_database(ready, PubliclyAccessible=True),
         Check.DATABASE,
@@ -328,3 +340,45 @@ def test_a_planted_fault_has_its_finding_and_no_other(ready: Ready, fault: str) 
     assert told == [(check, level)]
     assert code == (1 if level is Level.FAILURE else 0)
     assert doctor() == (0, [])
+
+
+SERVE = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Login(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", "/accounts/login/")
+        self.end_headers()
+
+HTTPServer(("0.0.0.0", 8000), Login).serve_forever()
+"""
+
+
+def test_a_health_check_behind_a_login_has_its_finding(ready: Ready, tmp_path: Path) -> None:
+    """The last test: a version that a person has deployed is live from now on."""
+    (tmp_path / "serve.py").write_text(SERVE)
+    login = registry.build([tmp_path], ImageConfig(cmd=("python", "serve.py")))
+    registry.push(ready.cloud.endpoint, APP, "login", login)
+    lightsail = ready.cloud.client("lightsail")
+    health = {"path": "/", "successCodes": "200-399"}
+    lightsail.create_container_service_deployment(
+        serviceName=APP,
+        containers={
+            "web": {
+                "image": f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{APP}:login",
+                "ports": {"8000": "HTTP"},
+            }
+        },
+        publicEndpoint={"containerName": "web", "containerPort": 8000, "healthCheck": health},
+    )
+    wait_until(lambda: _live_image(lightsail).endswith(":login"), timedelta(seconds=60))
+
+    _, found = doctor()
+
+    assert (Check.HEALTH_CHECK, Level.WARNING) in [(one["check"], one["level"]) for one in found]
+
+
+def _live_image(lightsail: Any) -> str:
+    [service] = lightsail.get_container_services(serviceName=APP)["containerServices"]
+    return str(service["currentDeployment"]["containers"]["web"]["image"])
