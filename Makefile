@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: site screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: session site screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo local local-env local-push test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,18 @@ $(READY): requirements/dev.txt
 
 demo: $(READY) ## Release a Django app five times on this machine; two of the releases fail
 	@python -m local.demo
+
+session: demo ## Record the terminal session in README.md, after the demo
+	@python -m local.demo.session
+
+local: $(READY) ## Start a cloud on this machine for people, until Ctrl-C: [PORT=n]
+	@python -m local.by_hand
+
+local-env: ## Print the lines for a shell that uses that cloud: eval "$$(make -s local-env)"
+	@python -m local.by_hand.environment
+
+local-push: $(READY) ## Push a release of the example app to that cloud: RELEASE=v1
+	@python -m local.by_hand.push $(RELEASE)
 
 test: $(READY) ## Run all tests but the slow ones: [ONLY=folder or part of a path]
 	@places=$$(python -m tests.only $(ONLY)) && \

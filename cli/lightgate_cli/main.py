@@ -39,6 +39,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "resume": "lightgate_cli.resume:resume",
     },
     "Before a release": {
+        "init": "lightgate_cli.init:init",
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
         "check": "lightgate_cli.check.command:check",
@@ -85,7 +86,7 @@ class _Commands(click.Group):
         except CommandError as error:
             terminal.error(str(error))
             if error.hint:
-                click.echo(error.hint, err=True)
+                terminal.tell(error.hint)
             context.exit(error.problem.exit_code)
         except CannotCheckError as error:
             if error.printed:

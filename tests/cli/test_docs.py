@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.demo import session
 from tests.cli.golden import FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -48,4 +49,5 @@ def test_every_transcript_is_such_an_example() -> None:
         for command in re.findall(r"```console\n\$ (.*)", page.read_text("utf-8"))
     }
 
-    assert shown == {*EXAMPLES}
+    # The README's session is a record of the demo: tests/local/test_session.py.
+    assert shown == {*EXAMPLES, session.COMMANDS[0]}

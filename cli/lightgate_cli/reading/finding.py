@@ -69,4 +69,6 @@ def _newest_of_digest(text: str, history: Iterable[ReadableRecord]) -> Sequence[
 
 
 def _finder(text: str, app: str, connection: Connection) -> Callable[[], Sequence[ReadableRecord]]:
-    return lambda: matching(text, list(connection.releases.history(app)))
+    # An id is found among all records, a tag or a digest among the newest ones.
+    beginning = text if _ID.fullmatch(text) else ""
+    return lambda: matching(text, list(connection.releases.history(app, beginning)))

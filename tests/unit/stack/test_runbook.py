@@ -15,7 +15,7 @@ from lightgate.migrations.compatibility import Verdict
 from lightgate.operations import metrics
 from lightgate.outcome.outcome import Outcome
 from lightgate.release.request import parse_request
-from tests.unit.stack.test_two_stacks import resources
+from tests.unit.stack.transformed import transformed
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
@@ -54,7 +54,9 @@ def test_an_app_has_at_most_eight_metrics_that_are_billed() -> None:
 
 
 def test_every_alarm_has_its_section() -> None:
-    alarms = {name for name, one in resources().items() if one["Type"] == "AWS::CloudWatch::Alarm"}
+    alarms = {
+        name for name, one in transformed().items() if one["Type"] == "AWS::CloudWatch::Alarm"
+    }
 
     assert alarms == set(re.findall(r"^### (\w+)$", MONITORING, re.MULTILINE))
 

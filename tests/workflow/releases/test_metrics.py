@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.unit.stack.test_two_stacks import resources
+from tests.unit.stack.transformed import transformed
 from tests.workflow.queue.missed import look
 from tests.workflow.releases.test_failed import crash
 from tests.workflow.reporting_gates import told_plan
@@ -43,7 +43,7 @@ def values(world: World, name: str, dimensions: Mapping[str, str]) -> list[float
 
 def goes_off(world: World, alarm: str) -> bool:
     """Whether the alarm goes off if all lines are of one period."""
-    properties = resources()[alarm]["Properties"]
+    properties = transformed()[alarm]["Properties"]
     dimensions = {
         one["Name"]: STACK if one["Value"] == {"Ref": "AWS::StackName"} else str(one["Value"])
         for one in properties["Dimensions"]

@@ -20,7 +20,7 @@ _RULES = (*START_RULES, *MIGRATION_RULES, *APP_RULES)
 def cause_of(line: str, *, migration: bool = False) -> LogCause | None:
     """The cause that the line names, if any. `migration` says that a migration printed it."""
     for rank, rule in enumerate([*(ROW_RULES if migration else ()), *_RULES]):
-        if found := rule.pattern.match(line):
+        if found := rule.match(line):
             group = next((one for one in found.groups() if one), "")
             what, action = (text.format(group) for text in (rule.cause.what, rule.cause.action))
             return replace(rule.cause, what=what, action=action, line=line, rank=rank)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lightgate.diagnosis.log_patterns import PREFIX
@@ -31,13 +32,22 @@ class LogCause:
 class LogRule:
     """In the texts of the cause `{0}` is the first group of the pattern."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     cause: LogCause
+
+    def match(self, line: str) -> re.Match[str] | None:
+        return _compiled(self.pattern).match(line)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # At the first line, and not at import: only a function that explains a failure needs them.
+    return re.compile(pattern)
 
 
 def rule(pattern: str, what: str, action: str, **more: Any) -> LogRule:  # noqa: ANN401 - the fields of a cause
     cause = LogCause(what=what, action=action, line="", rank=0, **more)
-    return LogRule(pattern=re.compile(f"{PREFIX}(?:{pattern})"), cause=cause)
+    return LogRule(pattern=f"{PREFIX}(?:{pattern})", cause=cause)
 
 
 # What stands before the name of an exception: those that it was raised from, and its module.
