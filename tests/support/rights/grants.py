@@ -122,6 +122,14 @@ def _shown(resource: Any) -> str:
 def _resolved(resource: Any) -> str:
     match resource:
         case {"Fn::GetAtt": [name, "Arn"]}:
-            return _ARNS.get(f"{name}.Arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+            return _arn(name)
+        case {"Fn::Sub": str(text)}:
+            with_arns = re.sub(r"\$\{(\w+)\.Arn\}", lambda found: _arn(found[1]), text)
+            return str(deployed({"Fn::Sub": with_arns}, **_ARNS))
         case _:
             return str(deployed(resource, **_ARNS))
+
+
+def _arn(name: str) -> str:
+    """That of a resource of the template; all others than these are functions."""
+    return _ARNS.get(f"{name}.Arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
