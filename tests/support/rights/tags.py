@@ -8,6 +8,7 @@ from moto.rds.models import rds_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
+from tests.component.lightsail_databases import LightsailDatabases
 from tests.support.rights.grants import ACCOUNT, REGION
 
 
@@ -21,9 +22,19 @@ def tags_of(arn: str) -> Mapping[str, str]:
             return _of_parameter(resource.removeprefix("parameter/"))
         case "ecr":
             return _of_repository(resource.removeprefix("repository/"))
+        case "lightsail":
+            return _of_lightsail(*resource.split("/", 1))
         case "rds":
             return _of_snapshot(*resource.split(":", 1))
     return {}
+
+
+def _of_lightsail(kind: str, name: str) -> Mapping[str, str]:
+    newest = LightsailDatabases.newest
+    if kind != "RelationalDatabaseSnapshot" or newest is None:
+        return {}
+    tags = newest.snapshots.get(name, {}).get("tags", ())
+    return {tag["key"]: tag["value"] for tag in tags}
 
 
 def _of_repository(name: str) -> Mapping[str, str]:
