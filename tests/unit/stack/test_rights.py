@@ -4,28 +4,17 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.support.rights.exceptions import BY_FUNCTION, OF_ALL, reason
 from tests.support.rights.grants import ACCOUNT, REGION, Need, grants
 from tests.support.rights.recorder import known
-
-# The rights that no recorded call shows, each with the reason for it.
-UNSEEN: Mapping[str, str] = {
-    "s3:ListBucket MailboxBucket": "S3 answers 404 for a missing object only to those who may list",
-    "kms:Decrypt *": "Secrets Manager and SSM decrypt with the rights of the caller",
-    "lambda:InvokeFunction": "tests/unit/stack/test_state_machine.py compares it with the states",
-    "logs:": "Step Functions sets up its log with these",
-}
-
-
-def unseen(right: str) -> bool:
-    return any(right.startswith(each) for each in UNSEEN)
-
 
 @pytest.mark.parametrize("function", sorted(grants()))
 def test_a_function_has_no_right_that_it_never_uses(function: str) -> None:
     given = {grant.text for grant in grants()[function]}
 
-    used = known().get(function, frozenset())
-    assert [one for one in sorted(given - used) if not unseen(one)] == []
+    unused = given - known().get(function, frozenset())
+
+    assert [one for one in sorted(unused) if reason(function, one) is None] == []
 
 
 @pytest.mark.parametrize("function", sorted(grants()))
@@ -42,10 +31,19 @@ def test_no_right_is_given_twice() -> None:
 
 
 def test_each_exception_is_needed() -> None:
-    given = {grant.text for of_one in grants().values() for grant in of_one}
+    excepted = {
+        (function, grant.text)
+        for function, given in grants().items()
+        for grant in given
+        if reason(function, grant.text) is not None
+    }
 
-    for begin in UNSEEN:
-        assert any(right.startswith(begin) for right in given), begin
+    for begin in OF_ALL:
+        assert any(right.startswith(begin) for _, right in excepted), begin
+    for function, rights in BY_FUNCTION.items():
+        for right in rights:
+            assert (function, right) in excepted
+            assert right not in known().get(function, ()), (function, right)
 
 
 def allowed(function: str, action: str, resource: str, **tags: Mapping[str, str]) -> bool:

@@ -356,7 +356,7 @@ def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabas
     """Lightsail's managed databases beside its container services."""
     found, faults = LightsailDatabases(Mock()), world.cloud.faults.before_call
 
-    def answer(model: OperationModel, params: Json, **more: Any) -> Any:
+    def answer(model: OperationModel, params: Any = None, **more: Any) -> Any:
         if "RelationalDatabase" in model.name:
             return found._answer(model, params)
         return faults(model, **more)
