@@ -21,6 +21,7 @@ from ministack.services import (  # type: ignore[import-untyped]
     iam,
     lambda_svc,
     rds,
+    sns,
     stepfunctions,
     tagging,
 )
@@ -54,6 +55,19 @@ def _strict(execute: _Wait) -> _Wait:
 
 
 stepfunctions._execute_wait = _strict(stepfunctions._execute_wait)
+
+
+def _of_a_state(parse: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Keep the message attributes of a state that publishes. The engine drops them."""
+
+    def message_attributes(parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        given = parameters.get("MessageAttributes")
+        return given if isinstance(given, dict) else parse(parameters)
+
+    return message_attributes
+
+
+sns._parse_message_attributes = _of_a_state(sns._parse_message_attributes)
 
 
 _SNAPSHOTS = {

@@ -13,10 +13,34 @@ OF_ALL: Mapping[str, str] = {
     "secretsmanager:GetSecretValue secret:SecretPrefix*": "tests/unit/stack/test_secret_rights.py",
     "ssm:GetParameter parameter/SecretPrefix*": "tests/unit/stack/test_secret_rights.py has it",
 }
-_RECOVERY = "ends an abandoned release by the code that CleanUp has: each of its calls is recorded there"
-_BUSY = "only if the database refuses the snapshot: tests/component/test_snapshots.py"
-_CLUSTER = "as for a database instance: tests/component/test_aurora.py"
+# StartNext and Admit end an abandoned release by the code that CleanUp has, and there it is shown.
+_RECOVERY = "ends an abandoned release, as CleanUp does"
+_PERMIT = "MailboxBucket/*/permit.json"
 BY_FUNCTION: Mapping[str, Mapping[str, str]] = {
+    "AdmitFunction": {"states:StartExecution stateMachine:StackName-release": _RECOVERY},
+    "CheckSnapshotFunction": {
+        "rds:DescribeDBClusterSnapshots *": "reads a cluster's snapshot as it reads an instance's"
+    },
+    "DeployFunction": {f"s3:GetObject {_PERMIT}": "a repeated Deploy reads what it has written"},
+    "RecordOutcomeFunction": {
+        "lightsail:GetRelationalDatabaseSnapshot *": "reads a snapshot as it reads an instance's",
+        "rds:DescribeDBClusterSnapshots *": "reads a snapshot as it reads an instance's",
+        "ssm:GetParameter parameter/StackName/apps/*": "the stage of an app without an admission",
+    },
+    "StartNextFunction": {
+        "dynamodb:DeleteItem ReleaseTable": _RECOVERY,
+        "dynamodb:Query ReleaseTable": _RECOVERY,
+        "dynamodb:UpdateItem ReleaseTable": _RECOVERY,
+        "lightsail:GetContainerServiceDeployments *": _RECOVERY,
+        "lightsail:GetContainerServices *": _RECOVERY,
+        f"s3:GetObject {_PERMIT}": _RECOVERY,
+        f"s3:PutObject {_PERMIT}": _RECOVERY,
+        "sns:ListSubscriptionsByTopic OutcomeTopic": _RECOVERY,
+        "sns:Publish OutcomeTopic": _RECOVERY,
+        "ssm:GetParameter parameter/StackName/apps/*": _RECOVERY,
+        "states:DescribeExecution execution:StackName-release:*": _RECOVERY,
+    },
+    "PruneSnapshotsFunction": {"sns:Publish OutcomeTopic": "sends NOT_PRUNED"},
 }
 
 

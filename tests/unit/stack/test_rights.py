@@ -8,6 +8,7 @@ from tests.support.rights.exceptions import BY_FUNCTION, OF_ALL, reason
 from tests.support.rights.grants import ACCOUNT, REGION, Need, grants
 from tests.support.rights.recorder import known
 
+
 @pytest.mark.parametrize("function", sorted(grants()))
 def test_a_function_has_no_right_that_it_never_uses(function: str) -> None:
     given = {grant.text for grant in grants()[function]}
