@@ -67,12 +67,6 @@ class Reader:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
     programs = tmp_path_factory.mktemp("bin")
-    for name, module in {
-        "docker": "tests.e2e.docker_stand_in",
-        "lightgate": "lightgate_cli",
-    }.items():
-        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-        (programs / name).chmod(0o755)
     # The example, with a watch period of real seconds.
     spec = folder / "examples" / "specs" / "full.json"
     spec.parent.mkdir(parents=True)
@@ -84,6 +78,14 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         account.create_database_record(
             cloud.client("rds"), FULL["database"]["instance"], database.port, database.password
         )
+        # The registry of the account is that of the local cloud.
+        host = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+        local = cloud.endpoint.removeprefix("http://")
+        docker = f'{sys.executable} -m tests.e2e.docker_stand_in "${{@//{host}/{local}}}"'
+        lightgate = f'{sys.executable} -m lightgate_cli "$@"'
+        for name, command in {"docker": docker, "lightgate": lightgate}.items():
+            (programs / name).write_text(f"#!/bin/bash\nexec {command}\n")
+            (programs / name).chmod(0o755)
         own = [PROJECT, PROJECT / "cli", PROJECT / "layers" / "core"]
         environment = {
             "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
