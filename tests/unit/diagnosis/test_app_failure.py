@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.diagnosis.app_causes import APP_RULES
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.log_causes import cause_of
+from lightgate.diagnosis.log_rule import LogRule
+from lightgate.diagnosis.migration_causes import MIGRATION_RULES, ROW_RULES
 from lightgate.diagnosis.puller import Puller, statement
+from lightgate.diagnosis.start_causes import START_RULES
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.gate.gate_report import NO_GATE_REPORT, Phase
 from tests.support.builders import evidence
@@ -515,3 +519,9 @@ def test_an_exception_at_the_start_is_the_evidence_although_no_rule_knows_it() -
 
     assert found.evidence == "crops.NoBarley: none is left"
     assert "SECURE_SSL_REDIRECT" not in found.next_action
+
+
+@pytest.mark.parametrize("rule", [*START_RULES, *APP_RULES, *MIGRATION_RULES, *ROW_RULES])
+def test_the_texts_of_a_rule_fit_into_a_message(rule: LogRule) -> None:
+    assert rule.cause.what.endswith(".")
+    assert not rule.cause.action.endswith(".")
