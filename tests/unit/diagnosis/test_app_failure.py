@@ -17,6 +17,7 @@ from lightgate.diagnosis.migration_causes import MIGRATION_RULES, ROW_RULES
 from lightgate.diagnosis.puller import Puller, statement
 from lightgate.diagnosis.start_causes import START_RULES
 from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.diagnosis.weak_causes import WEAK_RULES
 from lightgate.gate.gate_report import NO_GATE_REPORT, Phase
 from tests.support.builders import evidence
 from tests.support.failed_release import (
@@ -521,7 +522,43 @@ def test_an_exception_at_the_start_is_the_evidence_although_no_rule_knows_it() -
     assert "SECURE_SSL_REDIRECT" not in found.next_action
 
 
-@pytest.mark.parametrize("rule", [*START_RULES, *APP_RULES, *MIGRATION_RULES, *ROW_RULES])
+@pytest.mark.parametrize(
+    "rule", [*START_RULES, *APP_RULES, *MIGRATION_RULES, *ROW_RULES, *WEAK_RULES]
+)
 def test_the_texts_of_a_rule_fit_into_a_message(rule: LogRule) -> None:
     assert rule.cause.what.endswith(".")
     assert not rule.cause.action.endswith(".")
+
+
+HARMLESS = [
+    "chown: changing ownership of '/app/media': Operation not permitted",
+    "mkdir: cannot create directory '/app/static': Permission denied",
+    "PostgreSQL is unavailable - sleeping",
+    "nc: bad address 'db'",
+]
+TOO_LONG = ("Started 1 new node", "Took too long")
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+@pytest.mark.parametrize(
+    ("after", "evidence_line"),
+    [
+        (CHECKED.format("/healthz", 404, CHECKER), "404"),
+        ("django.db.utils.OperationalError: could not translate host name", "could not translate"),
+    ],
+)
+def test_what_also_a_healthy_app_may_print_hides_no_other_cause(
+    line: str, after: str, evidence_line: str
+) -> None:
+    found = diagnose(symptoms(logs=app(line, *STARTED, after, system=TOO_LONG)))
+
+    assert evidence_line in (found.evidence or "")
+
+
+@pytest.mark.parametrize("line", HARMLESS[2:])
+def test_a_script_that_waited_and_went_on_is_not_the_cause(line: str) -> None:
+    going_on = diagnose(symptoms(logs=app(line, "Booting worker", system=TOO_LONG)))
+    waiting = diagnose(symptoms(logs=app("begins", line, system=TOO_LONG)))
+
+    assert line not in (going_on.what, going_on.evidence)
+    assert waiting.evidence == line

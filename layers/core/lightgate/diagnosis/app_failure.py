@@ -222,6 +222,7 @@ def _health(seen: Symptoms) -> Diagnosis | None:
     return (
         _port(seen, endpoint, log)
         or _host(seen, endpoint, log)
+        or _answer(seen, endpoint, log, below=500)
         or _known_trouble(seen)
         or _answer(seen, endpoint, log)
         or _not_in_time(seen, endpoint, log)
@@ -279,11 +280,12 @@ def _refuses_a_node(line: str) -> bool:
         return False
 
 
-def _answer(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+def _answer(seen: Symptoms, endpoint: Endpoint, log: AppLog, below: int = 1000) -> Diagnosis | None:
+    """A wrong answer to the last health check. One of 400, or a redirect, is the app's own."""
     found = health_checks(log.lines, endpoint.path)
     # The good ones may be those of the live version, which writes to the same log.
     bad = [one for one in found if not accepts(endpoint.success_codes, one.status)]
-    if not bad:
+    if not bad or bad[-1].status >= below:
         return None
     last = bad[-1]
     what = (
