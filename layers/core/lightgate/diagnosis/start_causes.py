@@ -172,14 +172,18 @@ START_RULES: tuple[LogRule, ...] = (
     rule(
         r".*(?:Error loading shared library (\S+?):|(lib[^/\s:]+\.so[.\d]*): cannot open shared"
         r"|Could not find the (GDAL|GEOS) library|failed to find (libmagic)"
-        r"|cannot load library '([^']+)'"
-        r"|(?:- )?couldn't import psycopg '\w+' implementation: (libpq) library not found)",
+        r"|cannot load library '([^']+)')",
         *_LIBRARY,
     ),
     rule(
         EXCEPTION + r"(?:ImportError|OSError): .*version `(GLIBC_[\d.]+|GLIBCXX_[\d.]+)' not found",
         "A package in the image was built for a newer system than the image's ({0} is missing).",
         "Install the packages in the same base image that runs them",
+    ),
+    rule(
+        EXCEPTION + r"ImportError: no pq wrapper available",
+        "The image lacks the library libpq, which psycopg needs.",
+        "Install psycopg[binary], or the package libpq5 (Debian) or libpq (Alpine), in the image",
     ),
     rule(
         r"(?:.* )?no app loaded|unable to load app \d+|--- no python application",
