@@ -33,7 +33,7 @@ from tests.support.failed_release import (
     app,
     symptoms,
 )
-from tests.support.printed import diagnose_app_log
+from tests.support.printed import diagnose_app_log, diagnose_command
 
 Kind = FailureKind
 ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
@@ -562,3 +562,16 @@ def test_a_script_that_waited_and_went_on_is_not_the_cause(line: str) -> None:
 
     assert line not in (going_on.what, going_on.evidence)
     assert waiting.evidence == line
+
+
+def test_why_a_driver_could_not_be_loaded_stands_in_the_exception_before() -> None:
+    lines = [
+        "Traceback (most recent call last):",
+        "ImportError: libpq.so.5: cannot open shared object file: No such file or directory",
+        "During handling of the above exception, another exception occurred:",
+        "Traceback (most recent call last):",
+        "django.core.exceptions.ImproperlyConfigured: Error loading psycopg2 or psycopg module",
+    ]
+
+    for found in (diagnose(symptoms(logs=app(*lines))), diagnose_command(lines)):
+        assert "lacks the library libpq.so.5" in found.what

@@ -12,6 +12,7 @@ from lightgate.diagnosis.log_patterns import (
     Probed,
     health_checks,
     is_crash,
+    is_of_a_driver,
     is_wrong_architecture,
     last_error,
     listening,
@@ -157,7 +158,7 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
         raised, line = list(_telling(at_start)), _crash_line(log)
         cause = find_cause(said, ends_the_app=True)
         if raised and (cause is None or not cause.comes_first):
-            cause = cause_of(raised[-1])
+            cause = find_cause(raised if is_of_a_driver(raised[-1]) else raised[-1:])
         is_again = log.starts > seen.nodes or (bool(raised) and launches > seen.nodes)
         has_crashed = line is not None or is_again
         if not has_crashed and (cause is None or not cause.ends_the_app):

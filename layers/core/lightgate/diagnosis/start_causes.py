@@ -181,7 +181,7 @@ START_RULES: tuple[LogRule, ...] = (
         "Install the packages in the same base image that runs them",
     ),
     rule(
-        EXCEPTION + r"ImportError: no pq wrapper available",
+        r".*\bno pq wrapper available",
         "The image lacks the library libpq, which psycopg needs.",
         "Install psycopg[binary], or the package libpq5 (Debian) or libpq (Alpine), in the image",
     ),
