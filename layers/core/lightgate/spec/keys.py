@@ -572,6 +572,22 @@ class Migrations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """What Lightgate does beyond a rollback, which changes no database."""
+
+    reverse: bool = key(
+        "reverse",
+        BOOLEAN,
+        "Whether Lightgate reverses the migrations of a release by itself, if they succeeded, the "
+        "new version never became healthy, and the previous version cannot work on the new "
+        "schema. It does so once, and only if nothing can be lost: docs/runbook.md has every "
+        "condition under `not-reversed`. Otherwise such a release ends as FAILED, as without this "
+        "key. The app must write nothing before it serves.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
     """One app: the containers, the service, and the pushes that Lightgate releases. The spec is
     stored as JSON of at most 8192 bytes.
@@ -625,6 +641,12 @@ class AppSpec:
         object_of(Migrations),
         "How Django's migrations are applied.",
         default_factory=Migrations,
+    )
+    rollback: Rollback = key(
+        "rollback",
+        object_of(Rollback),
+        "What Lightgate may do to the database after a release has failed.",
+        default_factory=Rollback,
     )
     environment: Mapping[str, str] = key(
         "environment",
