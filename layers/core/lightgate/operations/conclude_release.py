@@ -148,7 +148,9 @@ def _void_permits(release: Release, facts: Facts, runtime: Runtime) -> None:
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
         service, _ = _service(facts, runtime)
-        made = deployment_of(facts, service)
+        # The permit of a reversal is the last one to expire.
+        made = deployment_back(facts, service) if release.reverse else None
+        made = made or deployment_of(facts, service)
         told = facts.deployment.created_at if facts.deployment is not None else None
         created_at = made.created_at if made else told
         left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()

@@ -283,7 +283,7 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
 def _after_reversal(
     reasons: Sequence[str], back: RollbackResult, seen: DeploymentEnd
 ) -> Conclusion:
-    """Lightgate tried to reverse the migrations, and to verify the old version on the old schema."""
+    """The migrations were to be reversed, and the old version verified on the old schema."""
     if back.has_reversed and back.version is not None and seen.serves_again(back.version):
         told = [*reasons, *how_the_reversal_ended(back), f"It is {_healthy(back)}", *back.notes]
         return _back_on(back.version, told, seen)
