@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from lightgate.names import RELEASE_VARIABLE, ROLLBACK_VARIABLE
 from tests.workflow.release_machine import Ended
 from tests.workflow.reporting_gates import Gate, line_of, permit_of, told_plan
 from tests.workflow.world import APP, Json, World, spec
@@ -48,7 +47,9 @@ class Old(Gate):
     def _succeed(self) -> None:
         event = {"event": "succeeded", "seconds": 1.0}
         line = line_of(self.release, self._world.clock.now(), event)
-        self._world.lightsail.logs.restore(APP, "migrate", json.dumps(line), self._world.clock.now())
+        self._world.lightsail.logs.restore(
+            APP, "migrate", json.dumps(line), self._world.clock.now()
+        )
         super()._succeed()
 
 

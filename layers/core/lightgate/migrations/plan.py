@@ -204,9 +204,9 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         transactions=read_transactions(event),
         reversal=read_reversal(event.get("takeBack"), names, count),
         kinds=_kinds(event),
-        is_whole=not any("omitted" in one for one in (event, *_migrations(event))),
-        backwards=_names(
-            {"migrations": [one for one in _migrations(event) if one.get("reversed")]}
+        is_whole=not any(one.get("omitted") for one in (event, *_migrations(event))),
+        backwards=tuple(
+            _names({"migrations": [m for m in _migrations(event) if m.get("reversed") is True]})
         ),
     )
 
@@ -217,7 +217,8 @@ def _migrations(event: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _kinds(event: Mapping[str, Any]) -> Sequence[str]:
     told = [each for one in _migrations(event) for each in _list(one.get("operations"))]
-    return sorted({str(each[1]) if len(_list(each)) > 1 else "an operation" for each in told})
+    named = (plain_text(each[1], _LONGEST_NAME) if len(_list(each)) > 1 else None for each in told)
+    return sorted({name or "an operation" for name in named})
 
 
 def _names(event: Mapping[str, Any]) -> Sequence[str]:
