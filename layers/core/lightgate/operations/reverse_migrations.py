@@ -33,7 +33,7 @@ from lightgate.operations.release_versions import judgement_before
 from lightgate.operations.rollback_progress import (
     as_failed,
     wait_while_busy,
-    watch_old_version,
+    watch_version,
     why_not_active,
     with_deployment,
     without_details,
@@ -271,7 +271,7 @@ def _follow(
     )
     match status:
         case Status.ACTIVE if reversal.is_done:
-            return watch_old_version(state, answer, progress.version, old, service, runtime)
+            return watch_version(state, answer, progress.version, old, service, runtime)
         case Status.ACTIVE:
             return as_failed(answer, _NOT_KNOWN.format(progress.target, progress.version))
         case Status.ACTIVATING:

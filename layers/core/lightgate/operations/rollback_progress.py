@@ -55,7 +55,7 @@ def without_details(gate_report: GateReport) -> GateReport:
     )
 
 
-def watch_old_version(
+def watch_version(
     state: State,
     answer: RollbackProgress,
     version: int,

@@ -581,8 +581,8 @@ class Rollback:
         "Whether Lightgate reverses the migrations of a release by itself, if they succeeded, the "
         "new version never became healthy, and the previous version cannot work on the new "
         "schema. It does so once, and only if nothing can be lost: docs/runbook.md has every "
-        "condition under `not-reversed`. Otherwise such a release ends as FAILED, as without this "
-        "key. The app must write nothing before it serves.",
+        "condition in the section Automatic reversal. Otherwise such a release ends as FAILED, as "
+        "without this key. The app must write nothing before it serves.",
         default=False,
     )
 

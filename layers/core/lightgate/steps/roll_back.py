@@ -35,7 +35,7 @@ from lightgate.operations.reverse_migrations import reverse_migrations
 from lightgate.operations.rollback_progress import (
     as_failed,
     wait_while_busy,
-    watch_old_version,
+    watch_version,
     why_not_active,
     with_deployment,
     without_details,
@@ -272,7 +272,7 @@ def _follow(
         case Status.ACTIVATING:
             return answer
         case Status.ACTIVE:
-            return watch_old_version(state, answer, version, spec, service, runtime)
+            return watch_version(state, answer, version, spec, service, runtime)
         case _:
             return as_failed(answer, why_not_active(answer, status, gate_report))
 
