@@ -4,6 +4,7 @@ The tests go from the version that serves to the next in the order of this file.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,8 @@ from tests.e2e.schema import schema
 
 # A stack of its own. What is decided is tested on every run in tests/workflow and tests/unit.
 pytestmark = pytest.mark.slow
+# That of the release, which fails, and then that of the reversal.
+_TWO_DEPLOYMENTS = timedelta(minutes=10)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def test_the_migrations_are_reversed_and_the_old_version_can_write_again(farm: F
     farm.specify(reverse=True)
     before, tables = farm.version, schema(farm.ready)
 
-    ended = farm.release("default-only-crash")
+    ended = farm.release("default-only-crash", within=_TWO_DEPLOYMENTS)
 
     message = ended.message
     assert ended.status == "ROLLED_BACK", message["text"]

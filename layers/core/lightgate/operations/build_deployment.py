@@ -195,7 +195,7 @@ def build_reversal(
         RefusedError: an image, a secret or a spec is missing or has changed, or it is too large.
     """
     marker, stack = rollback_marker(release.id), runtime.settings.stack
-    spec, old = _own_spec(release, runtime), _spec(release.app, known_spec(target), runtime)
+    spec, old = _own_spec(release, runtime), _spec(release.app, _known_spec(target), runtime)
     beside = waiting_for_command(old)
     app = compile_app(
         beside,
@@ -223,7 +223,7 @@ def build_reversal(
     return Redeployment(request=request, notes=())
 
 
-def known_spec(target: VersionRecord) -> UsedSpec:
+def _known_spec(target: VersionRecord) -> UsedSpec:
     """The spec by which the version was deployed.
 
     Raises:
