@@ -12,9 +12,9 @@ from tests.e2e.conftest import started
 from tests.e2e.farm import Farm, taking_back, with_v2
 from tests.e2e.schema import schema
 
-# A stack of its own. What is decided is tested on every run in tests/workflow and tests/unit.
+# A stack of its own. Tests in tests/workflow and tests/unit show each decision on every run.
 pytestmark = pytest.mark.slow
-# That of the release, which fails, and then that of the reversal.
+# The release has one that fails, and the reversal another one.
 _TWO_DEPLOYMENTS = timedelta(minutes=10)
 
 

@@ -293,7 +293,7 @@ class World:
         return self.markers(app).get(serving[0]) if serving else None
 
     def reversed_by(self, release: str) -> list[str]:
-        """What the command of its reversal has reversed."""
+        """The migrations that the command of its reversal has reversed."""
         return [m for gate in self._of(f"{release}-back") for m in gate.applied]
 
     def applied_by(self, release: str) -> list[str]:

@@ -9,8 +9,8 @@ from tests.support.template import read_template
 
 RESOURCES: Any = read_template()["Resources"]
 MESSAGES = {"plan.json", "status.json", "result.json"}
-WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RollBack", "RecordOutcome", "StartNext",
-                      "CleanUp", "Reconcile"}  # fmt: skip
+WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RollBack", "RecordOutcome",
+                      "StartNext", "CleanUp", "Reconcile"}  # fmt: skip
 
 
 def rights(statements: list[Any]) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ class Doubt:
 class Reversal:
     """The calls that together reverse these migrations; none if `why_not` gives the reason.
 
-    `doubts` are what of the plan forbids that Lightgate runs them by itself.
+    `doubts` are the reasons why Lightgate must not run them by itself.
     """
 
     migrations: Sequence[str] = ()

@@ -2,7 +2,7 @@
 
 One deployment does both: the containers of the old version wait for a command of the new image,
 which reverses the migrations once it has its permit. Lightsail keeps the live deployment until the
-new one is healthy, so if anything fails, the old version stays as it was.
+new one is healthy. So the old version stays live if the reversal fails.
 """
 
 from collections.abc import Mapping, Sequence

@@ -27,7 +27,7 @@ def _why(back: RollbackResult) -> Sequence[str]:
 
 
 def _database(reversal: ReversalProgress) -> str:
-    """What of the reversal is in the database, as far as its gate has reported it."""
+    """Whether the migrations are reversed, as far as the gate has reported it."""
     if reversal.is_done:
         return "The migrations are reversed, and the schema is as it was before the release."
     made = reversal.deployment

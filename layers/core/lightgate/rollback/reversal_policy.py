@@ -20,8 +20,8 @@ from lightgate.spec.effect import Effect
 from lightgate.state import DeploymentProgress
 
 _MOST_DOUBTS = 5
-# A reversal of these loses nothing that was there before: what they add is empty or computed, as
-# no code of the new version has written, and what they rename keeps its rows.
+# A reversal of these loses nothing: no code of the new version has written into a new column or
+# table, and a renamed one keeps its rows.
 _LOSE_NOTHING = frozenset(
     {
         "AddConstraint",
@@ -48,7 +48,7 @@ _ALTERS = "AlterField"
 
 
 def needs_reversal(release: Release, deployment: DeploymentProgress) -> bool:
-    """Whether RollBack has to decide about a reversal: the old version cannot work as it is."""
+    """Whether RollBack has to decide about a reversal: the old version fails on the new schema."""
     gate = deployment.gate
     return (
         release.reverse
@@ -74,7 +74,7 @@ def reversal_release(release: Release) -> Release:
 
 
 def doubts_of(plan: Plan) -> Sequence[Doubt]:
-    """What of a plan forbids that its reversal is automatic."""
+    """Why the reversal of a plan must not be automatic."""
     return tuple(_doubts(plan))[:_MOST_DOUBTS]
 
 

@@ -573,15 +573,18 @@ class Migrations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """What Lightgate does beyond a rollback, which changes no database."""
+    """Whether Lightgate may change the database after a release has failed. A rollback alone
+    changes only the code.
+    """
 
     reverse: bool = key(
         "reverse",
         BOOLEAN,
-        "Whether Lightgate reverses the migrations of a release by itself, if they succeeded, the "
-        "new version never became healthy, and the previous version cannot work on the new "
-        "schema. It does so once, and only if nothing can be lost: docs/runbook.md has every "
-        "condition in the section Automatic reversal. Otherwise such a release ends as FAILED, as "
+        "Whether Lightgate reverses the migrations of a failed release by itself. They must have "
+        "succeeded, the new version must never have become healthy, and the previous version "
+        "must be unable to work on the new schema. Lightgate does so once, and only "
+        "if nothing can be lost: docs/runbook.md has every condition in the section Automatic "
+        "reversal. Otherwise such a release ends as FAILED, as "
         "without this key. The app must write nothing before it serves.",
         default=False,
     )
@@ -645,7 +648,7 @@ class AppSpec:
     rollback: Rollback = key(
         "rollback",
         object_of(Rollback),
-        "What Lightgate may do to the database after a release has failed.",
+        "Whether Lightgate may change the database after a release has failed.",
         default_factory=Rollback,
     )
     environment: Mapping[str, str] = key(
