@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 
 .DEFAULT_GOAL := help
-.PHONY: screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo test test-slow benchmark plan validate docs lint format lock clean
+.PHONY: session site screenshots prove-sites audit faults mutants fuzz-compatibility help setup demo local local-env local-push test test-slow benchmark plan validate docs lint format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,18 @@ $(READY): requirements/dev.txt
 
 demo: $(READY) ## Release a Django app five times on this machine; two of the releases fail
 	@python -m local.demo
+
+session: demo ## Record the terminal session in README.md, after the demo
+	@python -m local.demo.session
+
+local: $(READY) ## Start a cloud on this machine for people, until Ctrl-C: [PORT=n]
+	@python -m local.by_hand
+
+local-env: ## Print the lines for a shell that uses that cloud: eval "$$(make -s local-env)"
+	@python -m local.by_hand.environment
+
+local-push: $(READY) ## Push a release of the example app to that cloud: RELEASE=v1
+	@python -m local.by_hand.push $(RELEASE)
 
 test: $(READY) ## Run all tests but the slow ones: [ONLY=folder or part of a path]
 	@places=$$(python -m tests.only $(ONLY)) && \
@@ -67,6 +79,9 @@ docs: $(READY) ## Generate docs/spec.md, docs/compatibility.md and the two JSON 
 	@python -m local.tools.command_schema
 	@python -m tests.compatibility_fuzz.page
 
+site: $(READY) ## Build the docs site into build/site; a broken link fails
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 screenshots: $(READY) ## Make the pictures of docs/page.md anew (needs Chromium)
 	@python -m tests.report.screenshots
 
@@ -80,6 +95,7 @@ lint: $(READY) ## Check format, types, template, state machine and import rules
 	python -m local.tools.spec_reference --check
 	python -m local.tools.command_schema --check
 	python -m tests.compatibility_fuzz.page --check
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 format: $(READY) ## Format the code and fix what can be fixed automatically
 	ruff check --fix-only --quiet .

@@ -22,6 +22,7 @@ _OWN_STACK = (
         "failures",
         "permits",
         "rollback_history",
+        "stack_life",
         "two_stacks",
     ),
 )

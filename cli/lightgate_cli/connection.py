@@ -73,6 +73,14 @@ class Target:
     stack: str | None = None
     local: bool = False
 
+    @property
+    def options(self) -> str:
+        """The options of the user as part of a command, each with a space before it."""
+        given = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
+        words = [word for name, value in given.items() if value for word in (name, value)]
+        chosen = [*words, *(["--local"] if self.local else [])]
+        return f" {shlex.join(chosen)}" if chosen else ""
+
 
 class Connection:
     """A stack and the AWS services around it. Everything is read when it is first needed.
@@ -97,15 +105,6 @@ class Connection:
     @property
     def is_local(self) -> bool:
         return self._local is not None
-
-    @property
-    def options(self) -> str:
-        """The options with which the user has chosen this stack, for the end of a command."""
-        target = self._target
-        given = {"--profile": target.profile, "--region": target.region, "--stack": target.stack}
-        words = [word for name, value in given.items() if value for word in (name, value)]
-        chosen = [*words, *(["--local"] if target.local else [])]
-        return f" {shlex.join(chosen)}" if chosen else ""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -415,5 +414,5 @@ def _local_cloud() -> _LocalCloud:
     except (OSError, ValueError, KeyError, TypeError) as error:
         text = f"The local cloud cannot be found: {file} cannot be read ({type(error).__name__})."
     raise CommandError(
-        Problem.NO_LOCAL_CLOUD, text, hint="Start one with KEEP=1 make demo in a checkout."
+        Problem.NO_LOCAL_CLOUD, text, hint="Start one with make local in a checkout."
     )

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from lightgate.checks.finding import Check, Level
-from lightgate_cli import output
+from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.doctoring.carrying_out import Planned, carry_out
 from lightgate_cli.doctoring.plan import of_app, of_stack
@@ -105,9 +105,9 @@ def _fix_tags(connection: Connection, app: str, *, is_agreed: bool) -> None:
     spec = read_spec(app, connection).spec
     tags = list(missing_tags(app, spec, connection)) if spec is not None else []
     for tag in tags:
-        click.echo(tag.command, err=True)
+        terminal.tell(tag.command)
     if not tags:
-        click.echo("No secret needs a tag.", err=True)
+        terminal.tell("No secret needs a tag.")
     elif is_agreed or click.confirm(f"Let {app} read {len(tags)} more secrets?", err=True):
         for tag in tags:
             set_tag(tag, connection)

@@ -54,7 +54,13 @@ def read_spec(file: BinaryIO, image: ImageConfig | None = None) -> AppSpec:
 
 def parsed_spec(file: BinaryIO, image: ImageConfig | None) -> AppSpec:
     """The spec in the file. Raises RefusedError as `read_spec` does."""
-    spec = parse_spec(file.read())
+    text = file.read()
+    try:
+        spec = parse_spec(text)
+    except SpecError as error:
+        from lightgate_cli.translating.recognizing import said_of
+
+        raise SpecError(*said_of(text, name_of(file), error.reasons)) from None
     if image is not None and (reasons := list(refusals_of_the_image(spec, image))):
         raise SpecError(*reasons)
     return spec

@@ -9,12 +9,12 @@ from lightgate.records.release_record import RELEASING, ReadableRecord, StartedB
 from lightgate.records.timeline import applied
 from lightgate.records.wording import called, clock, day_and_time
 from lightgate.release.release import ReleaseKind
-from lightgate_cli import output
+from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
 from lightgate_cli.reading.gather import History, no_such_app, read_history
 
-_HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY")
+HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY")
 
 
 @click.command(
@@ -54,11 +54,13 @@ def history(connection: Connection, app: str, most: int, as_json: bool) -> None:
         output.print_json(records)
         return
     if not records:
-        click.echo(f"{app} has no release on record.", err=True)
+        terminal.tell(f"{app} has no release on record.")
         return
     output.print_lines(lines(found, connection.now(), width=output.width()))
-    if found.problem:
-        click.echo(f"Which version is live is unknown: {found.problem}", err=True)
+    if found.live_unread:
+        terminal.tell(f"It is unknown which version is live. {found.live_unread}")
+    for sentence in found.unread:
+        terminal.tell(sentence)
 
 
 def lines(found: History, now: datetime, *, width: int | None) -> list[Text]:
@@ -74,7 +76,7 @@ def lines(found: History, now: datetime, *, width: int | None) -> list[Text]:
         )
         for one in found.records
     ]
-    return output.table(_HEAD, rows, width=width, shrink=(6, 1))
+    return output.table(HEAD, rows, width=width, shrink=(6, 1))
 
 
 def _status(record: ReadableRecord, live: str | None) -> Text:

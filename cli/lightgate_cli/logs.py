@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from lightgate_cli import output
+from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.options import app_option, connected, json_option
@@ -46,9 +46,9 @@ def logs(
         output.print_json(found)
         return
     for line in lines(found):
-        click.echo(line)
+        click.echo(printable(line))
     for sentence in found.unread:
-        click.echo(sentence, err=True)
+        terminal.tell(sentence)
 
 
 def lines(found: ReleaseLogs) -> list[str]:
@@ -62,6 +62,11 @@ def lines(found: ReleaseLogs) -> list[str]:
         for name, listed in found.containers.items()
         for line in listed
     ]
+
+
+def printable(line: str) -> str:
+    """The line without colors and other sequences that a terminal obeys. Its tabs stay."""
+    return "\t".join(map(terminal.harmless, click.unstyle(line).split("\t")))
 
 
 def _only(container: str, found: ReleaseLogs) -> ReleaseLogs:

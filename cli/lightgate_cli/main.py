@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from lightgate import VERSION
 from lightgate.errors import LightgateError, RefusedError
 from lightgate_cli import terminal
 from lightgate_cli.check.errors import CannotCheckError
@@ -38,6 +39,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "resume": "lightgate_cli.resume:resume",
     },
     "Before a release": {
+        "init": "lightgate_cli.init:init",
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
         "check": "lightgate_cli.check.command:check",
@@ -84,7 +86,7 @@ class _Commands(click.Group):
         except CommandError as error:
             terminal.error(str(error))
             if error.hint:
-                click.echo(error.hint, err=True)
+                terminal.tell(error.hint)
             context.exit(error.problem.exit_code)
         except CannotCheckError as error:
             if error.printed:
@@ -127,6 +129,7 @@ class _Commands(click.Group):
       2  the call is wrong, a file cannot be read, or AWS cannot be reached
     """,
 )
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Release Django apps on AWS Lightsail, and see what is live.

@@ -1,9 +1,12 @@
 """The options that several commands have."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 
 import click
+
+from lightgate_cli import next_command
 
 _OPTIONS = (
     click.option("--profile", metavar="NAME", help="The AWS profile. [default: that of the shell]"),
@@ -41,6 +44,7 @@ def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
         if local and (profile or region):
             raise click.UsageError("--local excludes --profile and --region.")
         target = Target(profile=profile, region=region, stack=stack, local=local)
+        next_command.remember(target.options)
         with reaching_aws(target):
             return command(Connection(target), *arguments, **options)
 
@@ -52,14 +56,55 @@ def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
 follow_option = click.option(
     "--follow", "is_followed", is_flag=True, help="Show the progress until the release has ended."
 )
-reason_option = click.option(
-    "--reason", metavar="TEXT", help="Why: it is on record, and in the message."
+
+_START_OPTIONS = (
+    click.option("--skip-snapshot", is_flag=True, help="Take no snapshot of the database first."),
+    click.option(
+        "--allow-destructive",
+        is_flag=True,
+        help="Also if the previous version may fail with the database afterwards.",
+    ),
+    click.option("--reason", metavar="TEXT", help="Why: it is on record, and in the message."),
+    follow_option,
+    json_option,
 )
-skip_snapshot_option = click.option(
-    "--skip-snapshot", is_flag=True, help="Take no snapshot of the database first."
-)
-allow_destructive_option = click.option(
-    "--allow-destructive",
-    is_flag=True,
-    help="Also if the previous version may fail with the database afterwards.",
-)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """What the user has chosen for any execution that a command starts."""
+
+    skip_snapshot: bool
+    allow_destructive: bool
+    reason: str | None
+    is_followed: bool
+    as_json: bool
+
+
+def starts_a_release[**P, T](command: Callable[..., T]) -> Callable[P, T]:
+    """Give a connected command the options of a start, as the argument after the connection."""
+
+    @wraps(command)
+    def call(
+        connection: object,
+        *arguments: object,
+        skip_snapshot: bool,
+        allow_destructive: bool,
+        reason: str | None,
+        is_followed: bool,
+        as_json: bool,
+        **options: object,
+    ) -> T:
+        chosen = StartOptions(
+            skip_snapshot=skip_snapshot,
+            allow_destructive=allow_destructive,
+            reason=reason,
+            is_followed=is_followed,
+            as_json=as_json,
+        )
+        return command(connection, chosen, *arguments, **options)
+
+    with_options: Callable[P, T] = connected(call)
+    for option in reversed(_START_OPTIONS):
+        with_options = option(with_options)
+    return with_options

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from lightgate.codec import encode
+from lightgate_cli.next_command import with_options
+from lightgate_cli.terminal import harmless
 
 _GAP = "  "
 _LEAST = 8
@@ -60,7 +62,9 @@ def width() -> int | None:
 def print_lines(lines: Iterable[str | Text]) -> None:
     """Bytes, as in `print_json`. A pipe that its reader has closed is the group's matter."""
     out = console(sys.stdout)
-    for line in lines:
+    for each in lines:
+        line = Text(with_options(each)) if isinstance(each, str) else each.copy()
+        line.plain = harmless(line.plain)
         with out.capture() as captured:
             out.print(line, soft_wrap=True)
         click.echo(captured.get().encode(), nl=False)
@@ -102,7 +106,7 @@ def labelled(
     begin = f"{label:<{column}}"
     if isinstance(text, Text) and (width is None or column + text.cell_len <= width):
         return [Text(begin).append_text(text)]
-    plain = text.plain if isinstance(text, Text) else text
+    plain = text.plain if isinstance(text, Text) else with_options(text)
     if not plain:
         return [Text(label)]
     if width is None or plain.startswith(_COMMANDS):

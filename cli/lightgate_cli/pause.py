@@ -50,6 +50,6 @@ def pause(connection: Connection, app: str, reason: str, as_json: bool) -> None:
     output.print_lines(
         [
             f"{app} is {already}paused since {moment(counts.at)} by {counts.by}: {counts.reason}",
-            f"To resume: lightgate resume {app}{connection.options}",
+            f"To resume: lightgate resume {app}",
         ]
     )

@@ -1,5 +1,7 @@
 """`lightgate promote`: release the image that is live in one app to another app."""
 
+from dataclasses import replace
+
 import click
 
 from lightgate.records.wording import called
@@ -10,14 +12,7 @@ from lightgate_cli.acting.live import require_live, require_status
 from lightgate_cli.acting.promoting import CopyFirst, copy_commands
 from lightgate_cli.acting.start import require_spec, start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import (
-    allow_destructive_option,
-    connected,
-    follow_option,
-    json_option,
-    reason_option,
-    skip_snapshot_option,
-)
+from lightgate_cli.options import StartOptions, starts_a_release
 
 _NOT_RELEASED = 1
 
@@ -36,21 +31,12 @@ _NOT_RELEASED = 1
 )
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@skip_snapshot_option
-@allow_destructive_option
-@reason_option
-@follow_option
-@json_option
-@connected
+@starts_a_release
 def promote(
     connection: Connection,
+    chosen: StartOptions,
     source: str,
     target: str,
-    skip_snapshot: bool,
-    allow_destructive: bool,
-    reason: str | None,
-    is_followed: bool,
-    as_json: bool,
 ) -> None:
     """Release the image that is live in FROM, such as staging, to TO, such as production.
 
@@ -72,19 +58,12 @@ def promote(
             f"{source} uses the repository {repository}, and {target} uses {spec.repository}. "
             "Nothing was released. Copy the image first:"
         )
-        if as_json:
+        if chosen.as_json:
             output.print_json(CopyFirst(app=target, digest=digest, commands=commands))
         else:
             output.print_lines(commands)
         click.get_current_context().exit(_NOT_RELEASED)
-    why = reason or f"promotion of {called(live.tag, digest)} from {source}"
-    started = start(
-        target,
-        connection,
-        digest=digest,
-        imageTag=live.tag,
-        skipSnapshot=skip_snapshot,
-        allowDestructive=allow_destructive,
-        reason=why,
-    )
-    carry_out(started, connection, is_followed=is_followed, as_json=as_json)
+    reason = chosen.reason or f"promotion of {called(live.tag, digest)} from {source}"
+    told = replace(chosen, reason=reason)
+    started = start(target, connection, told, digest=digest, imageTag=live.tag)
+    carry_out(started, connection, is_followed=chosen.is_followed, as_json=chosen.as_json)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from lightgate.records.wording import moment
+from lightgate_cli import terminal
 from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.docker import Docker
 from lightgate_cli.acting.pushing import Target, push_image, release_of_push, target_of_push
@@ -51,22 +52,24 @@ def push(
     """
     target = target_of_push(app, tag, connection)
     docker = Docker()
-    _tell(target, connection)
+    _tell(target)
     digest = push_image(target, folder, image, docker, connection)
-    click.echo(f"Pushed {target.repository}:{target.tag}: {digest}", err=True)
+    terminal.tell(f"Pushed {target.repository}:{target.tag}: {digest}")
     try:
         followed = release_of_push(target, digest, connection)
     except KeyboardInterrupt:
-        click.echo("\nThe push starts its release without this command. To see it:", err=True)
-        click.echo(f"  lightgate status {app}{connection.options}", err=True)
+        terminal.after_interrupt(
+            "The push starts its release without this command. To see it:",
+            f"lightgate status {app}",
+        )
         raise
     follow_to_the_end(followed, connection, as_json=as_json)
 
 
-def _tell(target: Target, connection: Connection) -> None:
+def _tell(target: Target) -> None:
     pause = target.paused
     if pause is not None:
         told = f"by {pause.by} since {moment(pause.at)}: {pause.reason}"
-        click.echo(f"{target.app} is paused {told}", err=True)
-        resume = f"lightgate resume {target.app}{connection.options}"
-        click.echo(f"The push waits until: {resume}", err=True)
+        terminal.tell(f"{target.app} is paused {told}")
+        resume = f"lightgate resume {target.app}"
+        terminal.tell(f"The push waits until: {resume}")

@@ -5,14 +5,7 @@ import click
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.start import require_app, start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import (
-    allow_destructive_option,
-    connected,
-    follow_option,
-    json_option,
-    reason_option,
-    skip_snapshot_option,
-)
+from lightgate_cli.options import StartOptions, starts_a_release
 
 
 @click.command(
@@ -31,35 +24,18 @@ from lightgate_cli.options import (
 @click.argument("app")
 @click.option("--tag", metavar="TAG", help="The tag of the image. [default: that of the spec]")
 @click.option("--digest", metavar="DIGEST", help="The digest of the image, in place of a tag.")
-@skip_snapshot_option
-@allow_destructive_option
-@reason_option
-@follow_option
-@json_option
-@connected
+@starts_a_release
 def release(
     connection: Connection,
+    chosen: StartOptions,
     app: str,
     tag: str | None,
     digest: str | None,
-    skip_snapshot: bool,
-    allow_destructive: bool,
-    reason: str | None,
-    is_followed: bool,
-    as_json: bool,
 ) -> None:
     """Release an image of APP, also one that was released before.
 
     It waits for a release that is in progress. It also runs while the app is paused.
     """
     require_app(app, connection)
-    started = start(
-        app,
-        connection,
-        tag=tag,
-        digest=digest,
-        skipSnapshot=skip_snapshot,
-        allowDestructive=allow_destructive,
-        reason=reason,
-    )
-    carry_out(started, connection, is_followed=is_followed, as_json=as_json)
+    started = start(app, connection, chosen, tag=tag, digest=digest)
+    carry_out(started, connection, is_followed=chosen.is_followed, as_json=chosen.as_json)

@@ -7,6 +7,7 @@ import click
 
 from lightgate.records.release_record import ReadableRecord
 from lightgate.records.wording import called, clock, roughly
+from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import app_option, connected
 from lightgate_cli.reading.app_status import AppFacts, AppStatus, app_status, with_status
@@ -62,7 +63,7 @@ def report(connection: Connection, what: str | None, file: str, app: str | None)
         return
     with click.open_file(file, "w", encoding="utf-8", atomic=True) as opened:
         opened.write(html)
-    click.echo(f"The page is in {file}.", err=True)
+    terminal.tell(f"The page is in {file}.")
 
 
 def _page(what: str | None, app: str | None, connection: Connection) -> OverviewPage | ReleasePage:

@@ -41,10 +41,10 @@ def resume(connection: Connection, app: str, is_followed: bool, as_json: bool) -
     elif as_json:
         output.print_json(found)
     else:
-        output.print_lines(_lines(found, connection.options))
+        output.print_lines(_lines(found))
 
 
-def _lines(found: pausing.ResumedApp, options: str) -> list[str]:
+def _lines(found: pausing.ResumedApp) -> list[str]:
     pause = found.pause
     was = (
         f"It was paused since {moment(pause.at)} by {pause.by}." if pause else "It was not paused."
@@ -57,5 +57,5 @@ def _lines(found: pausing.ResumedApp, options: str) -> list[str]:
     return [
         f"{found.app} releases pushes. {was}",
         f"The push that waited starts: {found.execution}",
-        f"To follow it: lightgate show {found.execution} --follow{options}",
+        f"To follow it: lightgate show {found.execution} --follow",
     ]

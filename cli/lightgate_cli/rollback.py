@@ -7,14 +7,7 @@ from lightgate_cli.acting.live import require_status
 from lightgate_cli.acting.rollback_target import target_of
 from lightgate_cli.acting.start import start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import (
-    allow_destructive_option,
-    connected,
-    follow_option,
-    json_option,
-    reason_option,
-    skip_snapshot_option,
-)
+from lightgate_cli.options import StartOptions, starts_a_release
 
 
 @click.command(
@@ -35,21 +28,12 @@ from lightgate_cli.options import (
 @click.option(
     "--to", metavar="TAG|VERSION", help="Where to. [default: the last good version before]"
 )
-@skip_snapshot_option
-@allow_destructive_option
-@reason_option
-@follow_option
-@json_option
-@connected
+@starts_a_release
 def rollback(
     connection: Connection,
+    chosen: StartOptions,
     app: str,
     to: str | None,
-    skip_snapshot: bool,
-    allow_destructive: bool,
-    reason: str | None,
-    is_followed: bool,
-    as_json: bool,
 ) -> None:
     """Deploy an earlier version of APP again: its image, and its spec of that time.
 
@@ -57,13 +41,6 @@ def rollback(
     may fail with the database as it is, unless you give --allow-destructive.
     """
     facts, status = require_status(app, connection)
-    version = target_of(to, facts, status, is_forced=allow_destructive)
-    started = start(
-        app,
-        connection,
-        rollbackTo=version,
-        skipSnapshot=skip_snapshot,
-        allowDestructive=allow_destructive,
-        reason=reason,
-    )
-    carry_out(started, connection, is_followed=is_followed, as_json=as_json)
+    version = target_of(to, facts, status, is_forced=chosen.allow_destructive)
+    started = start(app, connection, chosen, rollbackTo=version)
+    carry_out(started, connection, is_followed=chosen.is_followed, as_json=chosen.as_json)

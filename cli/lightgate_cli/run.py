@@ -9,14 +9,7 @@ from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.live import live_digest
 from lightgate_cli.acting.start import require_app, start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import (
-    allow_destructive_option,
-    connected,
-    follow_option,
-    json_option,
-    reason_option,
-    skip_snapshot_option,
-)
+from lightgate_cli.options import StartOptions, starts_a_release
 
 
 @click.command(
@@ -37,22 +30,13 @@ from lightgate_cli.options import (
 @click.option(
     "--image", metavar="TAG|DIGEST", help="The image to run it with. [default: the live one]"
 )
-@skip_snapshot_option
-@allow_destructive_option
-@reason_option
-@follow_option
-@json_option
-@connected
+@starts_a_release
 def run(
     connection: Connection,
+    chosen: StartOptions,
     app: str,
     command: Sequence[str],
     image: str | None,
-    skip_snapshot: bool,
-    allow_destructive: bool,
-    reason: str | None,
-    is_followed: bool,
-    as_json: bool,
 ) -> None:
     """Run COMMAND once in a container beside APP, with its variables and its database.
 
@@ -64,10 +48,8 @@ def run(
     started = start(
         app,
         connection,
+        chosen,
         **{"digest" if is_digest(named) else "tag": named},
         command=list(command),
-        skipSnapshot=skip_snapshot,
-        allowDestructive=allow_destructive,
-        reason=reason,
     )
-    carry_out(started, connection, is_followed=is_followed, as_json=as_json)
+    carry_out(started, connection, is_followed=chosen.is_followed, as_json=chosen.as_json)

@@ -7,7 +7,7 @@ import click
 from rich.text import Text
 
 from lightgate.records.wording import called, clock, moment, roughly, short_digest, short_id
-from lightgate_cli import output
+from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.options import connected, json_option
 from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
@@ -58,13 +58,13 @@ def status(connection: Connection, app: str | None, as_json: bool) -> None:
         output.print_json(statuses)
         return
     if not apps:
-        click.echo(f"There is no app yet below {connection.apps_path}.", err=True)
+        terminal.tell(f"There is no app yet below {connection.apps_path}.")
         return
     now = connection.now()
     output.print_lines(lines(statuses, now, width=output.width()))
     for each in statuses:
         for sentence in each.unread:
-            click.echo(f"{each.app}: {sentence}", err=True)
+            terminal.tell(f"{each.app}: {sentence}")
 
 
 def lines(statuses: Sequence[AppStatus], now: datetime, *, width: int | None) -> list[Text]:

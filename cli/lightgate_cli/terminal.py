@@ -1,8 +1,13 @@
-"""Messages on standard error, one line each. On a terminal, their kind has a color."""
+"""Messages on standard error, one line each. On a terminal, their kind has a color.
+
+They may quote what others have written: a name, an error of AWS, a record.
+"""
 
 from collections.abc import Sequence
 
 import click
+
+from lightgate_cli.next_command import with_options
 
 
 def error(text: str) -> None:
@@ -26,8 +31,26 @@ def problems(reasons: Sequence[str]) -> None:
     for reason in reasons:
         error(reason)
     them = "this problem" if len(reasons) == 1 else f"these {len(reasons)} problems"
-    click.echo(f"Correct {them} and run the command again.", err=True)
+    tell(f"Correct {them} and run the command again.")
+
+
+def tell(text: str) -> None:
+    """One line without a kind, such as what to do next."""
+    click.echo(harmless(with_options(text)), err=True)
+
+
+def after_interrupt(text: str, command: str) -> None:
+    """What goes on, and how to follow it: behind the ^C that the terminal has written."""
+    click.echo(err=True)
+    tell(text)
+    tell(f"  {command}")
+
+
+def harmless(text: str) -> str:
+    """The text on one line, of which a terminal obeys nothing."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _line(kind: str, color: str, text: str) -> None:
-    click.echo(f"{click.style(kind, fg=color, bold=True)}: {text}", err=True)
+    told = harmless(with_options(text))
+    click.echo(f"{click.style(kind, fg=color, bold=True)}: {told}", err=True)

@@ -6,14 +6,16 @@ run in that process before the engine starts. It cannot import other modules of 
 
 import runpy
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from ministack.core import (  # type: ignore[import-untyped]
     iam_actions,
     iam_evaluator,
+    responses,
 )
-from ministack.services import stepfunctions  # type: ignore[import-untyped]
+from ministack.services import lambda_svc, stepfunctions  # type: ignore[import-untyped]
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
 type _Resource = Callable[..., str]
@@ -118,3 +120,124 @@ _handlers["AWS::Logs::QueryDefinition"] = {
     "update": lambda query, *_: (query, {}),
     "delete": lambda *_: None,
 }
+
+
+_role_of_execution: ContextVar[str] = ContextVar("role_of_execution")
+
+
+def _with_its_role(run: Callable[[str], None]) -> Callable[[str], None]:
+    def run_execution(arn: str) -> None:
+        started = stepfunctions._executions[arn]["events"][0]["executionStartedEventDetails"]
+        _role_of_execution.set(started["roleArn"])
+        run(arn)
+
+    return run_execution
+
+
+def _as_its_role(invoke: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a task do only what the role of its state machine may. The engine checks no such role."""
+
+    def invoke_resource(resource: str, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        account, region = responses.get_account_id(), responses.get_region()
+        if ":function:" in resource:
+            action, target, error = "lambda:InvokeFunction", resource, "Lambda.AWSLambdaException"
+        elif resource.endswith("sns:publish"):
+            action, target = "sns:Publish", parameters["TopicArn"]
+            error = "SNS.AuthorizationErrorException"
+        elif resource.endswith("dynamodb:deleteItem"):
+            table = parameters["TableName"]
+            action, target = (
+                "dynamodb:DeleteItem",
+                f"arn:aws:dynamodb:{region}:{account}:table/{table}",
+            )
+            error = "DynamoDB.AccessDeniedException"
+        else:
+            return invoke(resource, parameters)
+        role = _role_of_execution.get().rpartition("/")[2]
+        asked = iam_evaluator.EvalContext(
+            principal_arn=f"arn:aws:sts::{account}:assumed-role/{role}/execution",
+            principal_type="AssumedRole",
+            principal_account=account,
+            action=action,
+            resource_arn=target,
+            region=region,
+        )
+        policies = iam_evaluator._gather_role_policies(role, account)
+        if iam_evaluator.evaluate(asked, policies).decision != "Allow":
+            cause = (
+                f"User: {asked.principal_arn} is not authorized to perform: {action} on {target}"
+            )
+            raise stepfunctions._ExecutionError(error, cause)
+        return invoke(resource, parameters)
+
+    return invoke_resource
+
+
+stepfunctions._run_execution = _with_its_role(stepfunctions._run_execution)
+stepfunctions._invoke_resource = _as_its_role(stepfunctions._invoke_resource)
+
+
+def _ending_executions(delete: Callable[..., None]) -> Callable[..., None]:
+    """End the executions of a deleted state machine at their next transition.
+
+    The engine would let them go on.
+    """
+
+    def delete_machine(machine: str, properties: Mapping[str, Any]) -> None:
+        delete(machine, properties)
+        for execution in list(stepfunctions._executions.values()):
+            if execution["stateMachineArn"] == machine and execution["status"] == "RUNNING":
+                cause = f"State machine {machine} has been deleted."
+                stepfunctions._fail_execution(execution, "States.Runtime", cause)
+
+    return delete_machine
+
+
+_machines = _handlers["AWS::StepFunctions::StateMachine"]
+_machines["delete"] = _ending_executions(_machines["delete"])
+
+_UNVERSIONED = ("Version", "FunctionArn", "RevisionId", "Description", "LastModified")
+_STATUS = ("State", "LastUpdateStatus")
+
+
+def _content(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """What is the same in a function and in a version of it."""
+    return {
+        key: value
+        for key, value in configuration.items()
+        if key not in _UNVERSIONED and not key.startswith(_STATUS)
+    }
+
+
+def _of_a_changed_function(handlers: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+    """Publish no version of a function whose code and configuration are those of its last one.
+
+    The engine counts every update of a function as a change, also back to what it was.
+    """
+
+    def create(name: str, properties: Mapping[str, Any], stack: str) -> Any:  # noqa: ANN401
+        function = lambda_svc._functions.get(properties["FunctionName"])
+        if function and (latest := max(function["versions"], key=int, default=None)):
+            last = function["versions"][latest]["config"]
+            if _content(last) == _content(function["config"]):
+                raise ValueError(
+                    f"A version for this Lambda function exists ( {latest} ). "
+                    "Modify the function to create a new version."
+                )
+        return handlers["create"](name, properties, stack)
+
+    def update(
+        version: str,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any],
+        stack: str,
+        name: str | None = None,
+    ) -> Any:  # noqa: ANN401
+        if old != new:
+            return create(name or version, new, stack)
+        return handlers["update"](version, old, new, stack, name)
+
+    return {**handlers, "create": create, "update": update}
+
+
+_handlers["AWS::Lambda::Version"] = _of_a_changed_function(_handlers["AWS::Lambda::Version"])

@@ -1,6 +1,6 @@
 """Release a Django app five times on this machine. Two of the releases fail.
 
-make demo            run it and leave build/demo/report.json
+make demo            run it and leave build/demo/report.json and build/demo/session.txt
 KEEP=1 make demo     leave the app and the page of its releases running until Ctrl-C
 """
 
@@ -26,7 +26,7 @@ from local.cloud.cloud import PROJECT, STACK, LocalCloud, Stack
 from local.cloud.errors import LocalCloudError
 from local.cloud.registry import Image
 from local.cloud.sns_inbox import Inbox
-from local.demo import crops
+from local.demo import crops, session
 from local.demo.claims import Claims
 from local.demo.page import serving_the_page
 from local.demo.report import Released, write_report
@@ -111,6 +111,7 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         screen.title("The notifications, as subscribers received them")
         for release in (v2, code_only, fails_later, v3):
             screen.text(f"Subject: {release.subject}\n\n{release.text}\n")
+        session.SESSION.write_text(session.record(), "utf-8")
         screen.line(f"the report is in {REPORT.relative_to(PROJECT)}")
         if keep:
             screen.line(f"the app is running at {url} until you press Ctrl-C")

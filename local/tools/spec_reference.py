@@ -41,7 +41,7 @@ is the name of the stack: adding an app is adding a parameter. It is the
 `containers-with-migrations.json` that describes containers and what they wait for, with a little
 more around it. Check it before you release it:
 
-```
+```sh
 lightgate validate containers-with-migrations.json
 lightgate plan containers-with-migrations.json --image-config image.json
 ```
@@ -249,15 +249,17 @@ tags it. A secret or parameter is the app's if one of these holds:
 The secret that RDS manages has a user name and a password, and no URL. Give the parts to the app,
 and read them in its settings:
 
-```
-"environment": {"DB_HOST": "crops-db.abc123.us-east-1.rds.amazonaws.com", "DB_NAME": "crops"},
-"secrets": {
-  "DB_USER": "secretsmanager:rds!db-0a1b2c3d-1111-2222-3333-444455556666:username",
-  "DB_PASSWORD": "secretsmanager:rds!db-0a1b2c3d-1111-2222-3333-444455556666:password"
+```json
+{
+  "environment": {"DB_HOST": "crops-db.abc123.us-east-1.rds.amazonaws.com", "DB_NAME": "crops"},
+  "secrets": {
+    "DB_USER": "secretsmanager:rds!db-0a1b2c3d-1111-2222-3333-444455556666:username",
+    "DB_PASSWORD": "secretsmanager:rds!db-0a1b2c3d-1111-2222-3333-444455556666:password"
+  }
 }
 ```
 
-```
+```python
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightgate_cli.connection import Connection, Target, local_cloud_file
+from lightgate_cli.connection import local_cloud_file
 from local.cloud.announcement import announced, announcement_file
 from tests.cli.calls import Said
 from tests.component.http_servers import Behaviour, serving
@@ -202,7 +202,7 @@ def test_no_local_cloud(lightgate: Callable[..., Said]) -> None:
     assert_one_error(
         lightgate("status", "--local"),
         "No local cloud is running.",
-        "Start one with KEEP=1 make demo in a checkout.",
+        "Start one with make local in a checkout.",
     )
 
 
@@ -230,10 +230,3 @@ def test_a_local_cloud_that_stops_leaves_the_announcement_of_another_one() -> No
         assert not file.exists()
         file.write_text(json.dumps({"endpoint": "http://127.0.0.1:3"}))
     assert file.exists()
-
-
-def test_the_next_command_gets_the_options_of_this_one() -> None:
-    target = Target(profile="ops", region="eu-central-1", stack="shop")
-
-    assert Connection(target).options == " --profile ops --region eu-central-1 --stack shop"
-    assert Connection(Target()).options == ""

@@ -1,4 +1,4 @@
-"""Each example in docs/command-line.md is what the command prints."""
+"""Each example in docs/command-line.md and in the README is what the command prints."""
 
 import os
 import re
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from local.demo import session
 from tests.cli.golden import FOLDER
 
-PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "docs" / "command-line.md", ROOT / "README.md"]
 EXAMPLES = {
     "lightgate status": "status-example-pipe",
     "lightgate status crops-backend": "status-after-the-demo-pipe",
@@ -17,19 +19,35 @@ EXAMPLES = {
     "lightgate explain crops-backend v3": "explain-example-pipe",
     "lightgate release crops-backend --tag v3 --follow": "follow-pipe",
 }
-BLOCK = r"```\n\$ {command}\n(.*?)```\n"
+BLOCK = r"```console\n\$ {command}\n(.*?)```\n"
 
 
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_an_example_is_what_the_command_prints(command: str) -> None:
-    text = PAGE.read_text("utf-8")
     pattern = BLOCK.format(command=re.escape(command))
     printed = (FOLDER / f"{EXAMPLES[command]}.txt").read_text("utf-8")
     if os.environ.get("REWRITE_GOLDEN") == "1":
-        block = f"```\n$ {command}\n{printed}```\n"
-        text = re.sub(pattern, lambda _: block, text, flags=re.DOTALL)
-        PAGE.write_text(text, "utf-8")
+        block = f"```console\n$ {command}\n{printed}```\n"
+        for page in PAGES:
+            text = re.sub(pattern, lambda _: block, page.read_text("utf-8"), flags=re.DOTALL)
+            page.write_text(text, "utf-8")
 
-    [shown] = re.findall(pattern, text, flags=re.DOTALL)
+    shown = [
+        found
+        for page in PAGES
+        for found in re.findall(pattern, page.read_text("utf-8"), flags=re.DOTALL)
+    ]
 
-    assert shown == printed
+    assert shown != []
+    assert {*shown} == {printed}
+
+
+def test_every_transcript_is_such_an_example() -> None:
+    shown = {
+        command
+        for page in PAGES
+        for command in re.findall(r"```console\n\$ (.*)", page.read_text("utf-8"))
+    }
+
+    # The README's session is a record of the demo: tests/local/test_session.py.
+    assert shown == {*EXAMPLES, session.COMMANDS[0]}

@@ -13,7 +13,7 @@ from lightgate_cli import explain
 from lightgate_cli.reading.explaining import Answer, PushFacts, explain_push
 from tests.cli import releases
 from tests.cli.golden import PIPE, TERMINAL, assert_fits_a_terminal, assert_golden
-from tests.cli.releases import APP, BACK, NOW, V2, V3, record
+from tests.cli.releases import APP, BACK, NOW, V2, V3, V21, record
 from tests.support.builders import app_spec
 
 V4 = "20261129t091250z-5d5d5d5d-aaaa"
@@ -61,7 +61,7 @@ CASES: dict[str, tuple[PushFacts, Answer, str | None]] = {
         Answer.LIVE,
         None,
     ),
-    "replaced": (facts("v2", releases.v2()), Answer.REPLACED, BACK),
+    "replaced": (facts("v2", releases.v2()), Answer.REPLACED, V21),
     "in-progress": (
         facts("v4", running, lock=releases.lock(holder=releases.holder(V4))),
         Answer.IN_PROGRESS,

@@ -95,7 +95,7 @@ def test_a_pipe_gets_one_line_for_each_change() -> None:
         status="SUCCEEDED",
         text="Release v3 of crops-backend is live.",
     )
-    assert_golden("follow-pipe", [*told, *lines(good, "", width=None)])
+    assert_golden("follow-pipe", [*told, *lines(good, width=None)])
     assert list(changes(stages_of(course()[-1], TIMINGS, WATCH), known)) == []
 
 
@@ -270,11 +270,11 @@ def test_a_failed_command_shows_what_it_has_printed_and_what_to_do() -> None:
     found = verdict(Aws(statuses=["FAILED"], events=[event(bad)]))
 
     assert not found.is_good
-    assert [line.plain for line in lines(found, " --local", width=None)] == [
+    assert [line.plain for line in lines(found, width=None)] == [
         "FAILED: It failed.",
         "Next         Do it.",
         "  ZeroDivisionError",
-        f"Details      lightgate show {RELEASE} --local",
+        f"Details      lightgate show {RELEASE}",
     ]
 
 
@@ -394,12 +394,10 @@ def test_an_interruption_says_how_to_follow_the_release_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     known = replace(followed(), release=RELEASE)
-    connection: Any = SimpleNamespace(options=" --local")
-
     for each in (known, followed()):
-        with pytest.raises(KeyboardInterrupt), interruptible(each, connection):
+        with pytest.raises(KeyboardInterrupt), interruptible(each):
             raise KeyboardInterrupt
 
     told = capsys.readouterr().err.split()
     assert [word for word in told if word in (RELEASE, EXECUTION)] == [RELEASE, EXECUTION]
-    assert told.count("--follow") == told.count("--local") == 2
+    assert told.count("--follow") == 2

@@ -14,11 +14,15 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 
 def create_repository(cloud: Cloud, name: str) -> None:
     """A repository from which every service may pull."""
+    ecr = cloud.client("ecr")
+    ecr.create_repository(repositoryName=name)
+    let_everybody_pull(ecr, name)
+
+
+def let_everybody_pull(ecr: Any, name: str) -> None:
     actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     statement = {"Effect": "Allow", "Principal": "*", "Action": actions}
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    ecr = cloud.client("ecr")
-    ecr.create_repository(repositoryName=name)
     ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(policy))
 
 

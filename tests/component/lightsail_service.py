@@ -28,6 +28,7 @@ from local.lightsail.model import (
     StateDetail,
 )
 from local.lightsail.service.logs import LogStore
+from local.lightsail.service.metrics import Metrics
 from local.lightsail.switches import Switches
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Course:
     log: Sequence[tuple[float, str, Mapping[str, Any] | str]] = ()
 
 
+_LOAD = {"CPUUtilization": 12.5, "MemoryUtilization": 40.0}
+
+
 class _Runner:
     """Stands where the emulator has the runner of one service and its containers."""
 
@@ -85,6 +89,14 @@ class _Runner:
         if self._before is not None and self._region.clock() < self._before[1]:
             return self._before[0]
         return self.service
+
+    @property
+    def metrics(self) -> Metrics:
+        """The nodes have used the same share of their power for an hour."""
+        found, now = Metrics(), self._region.clock()
+        for minutes in range(60, 0, -1):
+            found.add(now - timedelta(minutes=minutes), 60, _LOAD)
+        return found
 
     def switches(self) -> Switches:
         return self._region.switches

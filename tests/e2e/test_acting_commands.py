@@ -163,7 +163,7 @@ def test_a_paused_app_keeps_its_push_until_it_is_resumed(
 
     assert paused.code == again.code == 0
     assert paused.output.startswith("parsnips is paused since 20")
-    assert ": import until noon\nTo resume: lightgate resume parsnips --local\n" in paused.output
+    assert ": import until noon\nTo resume: lightgate resume --local parsnips\n" in paused.output
     assert json.loads(again.output)["pause"]["reason"] == "import until noon"
     assert json.loads(again.output)["isNew"] is False
     assert pushed.code == 1
@@ -237,7 +237,7 @@ def test_an_interrupted_command_leaves_the_release_running(cloud: Ready) -> None
 
     assert running.returncode == 130
     told = re.search(
-        r"The release goes on. To follow it again:\n  (lightgate show \S+ --follow --local)\n",
+        r"The release goes on. To follow it again:\n  (lightgate show --local \S+ --follow)\n",
         errors,
     )
     assert told is not None, errors
@@ -293,7 +293,7 @@ def test_for_another_repository_the_commands_that_copy_the_image_are_printed(
     assert login.endswith(f"| docker login --username AWS --password-stdin {host}")
     assert pull.startswith(f"docker pull {host}/parsnips@sha256:")
     assert tag.split()[-1] == push.split()[-1] == f"{host}/turnips:v2"
-    assert follow == "lightgate explain turnips v2"
+    assert follow == "lightgate explain --local turnips v2"
 
 
 def test_a_refused_release_says_why_and_what_to_do(

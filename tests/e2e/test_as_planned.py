@@ -62,4 +62,4 @@ def test_an_entrypoint_that_migrates_is_refused_or_reported(farm: Farm) -> None:
     text = str(allowed.message["text"])
     assert allowed.status == "SUCCEEDED", text
     assert allowed.message["judgement"]["verdict"] == "ONE_WAY", text
-    assert "Migrations were applied outside the gate: harvests." in text
+    assert "Migrations were applied or reversed outside the gate: harvests." in text

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from local.demo import session
+
 # `.ci/run` runs the demo itself.
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPORT = PROJECT / "build" / "demo" / "report.json"
+PATHS = [PROJECT / folder for folder in ("layers/core", "cli", "report", "")]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def demonstration() -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "local.demo"],
         cwd=PROJECT,
-        env=environment | {"PYTHONPATH": f"{PROJECT / 'layers/core'}:{PROJECT}"},
+        env=environment | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))},
         capture_output=True,
         text=True,
         timeout=1200,
@@ -123,3 +126,11 @@ def test_what_is_not_a_terminal_gets_plain_lines(
     assert "\x1b" not in demonstration.stdout
     assert "\r" not in demonstration.stdout
     assert "v3 ROLLED_BACK" in demonstration.stdout
+
+
+@pytest.mark.usefixtures("report")
+def test_the_session_in_the_readme_has_the_shape_of_this_one() -> None:
+    recorded = session.recorded(session.README.read_text("utf-8"))
+
+    shown = session.SESSION.read_text("utf-8")
+    assert session.shape(recorded) == session.shape(shown), "run make session"

@@ -7,6 +7,7 @@ setting, unless the setting lets nothing be deployed.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from tests.component.images import let_everybody_pull
 from tests.faults.executions import Execution
 from tests.faults.faults import fault
 from tests.faults.runs import RUNS
@@ -125,6 +126,23 @@ def _is_busy(world: World) -> Callable[[], bool]:
     return lambda: not left and "WaitForService" in world.executions.all[-1].passed
 
 
+def _nothing(_: World) -> Callable[[], bool]:
+    return lambda: True
+
+
+def _loses_its_policy(world: World) -> Callable[[], bool]:
+    """Somebody deletes the policy of the repository after Admit has read it."""
+    left = ["Deploy"]
+
+    def delete(execution: Execution) -> None:
+        if execution.state in left:
+            left.clear()
+            world.account.client("ecr").delete_repository_policy(repositoryName=APP)
+
+    world.executions.before_state = delete
+    return lambda: not left
+
+
 def _only_the_log(world: World) -> Callable[[], bool]:
     """The gates' reports are in their logs only."""
     world.account.letters_arrive = False
@@ -192,13 +210,17 @@ def _run_of(column: str) -> str:
 
 def _scenario(row: str, column: str, prepare: Callable[[World], None]) -> Scenario:
     run = _run_of(column)
+    strike = _STRIKES[column][1] if column in _STRIKES else _nothing
+    if row in _NOTHING_PULLED:
+        strike = _loses_its_policy
 
     def act(world: World) -> str:
-        has_struck = _STRIKES[column][1](world) if column in _STRIKES else lambda: True
+        has_struck = strike(world)
         subject = RUNS[run].act(world)
         assert has_struck(), "nothing has gone wrong"
         # What the next release needs.
         change(world, "puller_policy=allows")
+        let_everybody_pull(world.account.client("ecr"), APP)
         world.account.letters_arrive = True
         return subject
 

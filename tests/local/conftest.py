@@ -96,10 +96,17 @@ def client(account: Account) -> Callable[[str], Any]:
 
 @pytest.fixture(scope="session")
 def role(account: Account) -> str:
-    """A role that may do everything: the engine does not enforce a state machine's own."""
+    """A role that may do everything."""
     principal = {"Service": "states.amazonaws.com"}
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    made = account.client("iam").create_role(RoleName="machines", AssumeRolePolicyDocument=trust)
+    iam = account.client("iam")
+    made = iam.create_role(RoleName="machines", AssumeRolePolicyDocument=trust)
+    may = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="machines",
+        PolicyName="everything",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}),
+    )
     arn: str = made["Role"]["Arn"]
     return arn

@@ -66,9 +66,37 @@ def test_a_wait_whose_own_seconds_are_not_whole_ends_the_execution(run: Run) -> 
     assert (ended.status, ended.error) == ("FAILED", "States.Runtime")
 
 
-def of_a_role(account: Account, service: Any, action: str, resource: str) -> Any:
-    """A client with a role that may do this to that, and nothing else."""
-    iam, name = account.client("iam"), f"may-{uuid4().hex}"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:missing"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "error"),
+    [
+        (FUNCTION, "Lambda.AWSLambdaException"),
+        (f"{FUNCTION}:*", "Lambda.ResourceNotFoundException"),
+    ],
+    ids=["without versions", "with versions"],
+)
+def test_a_task_calls_a_version_only_if_the_role_of_its_machine_may(
+    account: Account, allowed: str, error: str
+) -> None:
+    stepfunctions, name = account.client("stepfunctions"), f"calls-{uuid4().hex}"
+    states = {"Call": {"Type": "Task", "Resource": f"{FUNCTION}:3", "End": True}}
+    machine = stepfunctions.create_state_machine(
+        name=name,
+        definition=json.dumps({"StartAt": "Call", "States": states}),
+        roleArn=with_role(account, name, "lambda:InvokeFunction", allowed),
+    )["stateMachineArn"]
+    arn = local_cloud.start(stepfunctions, machine, {})
+
+    ended = local_cloud.wait_for_end(stepfunctions, arn, within=timedelta(seconds=20))
+
+    assert (ended.status, ended.error) == ("FAILED", error)
+
+
+def with_role(account: Account, name: str, action: str, resource: str) -> str:
+    """A role that may do this to that, and nothing else."""
+    iam = account.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     may = {"Effect": "Allow", "Action": action, "Resource": resource}
     role = iam.create_role(
@@ -80,6 +108,13 @@ def of_a_role(account: Account, service: Any, action: str, resource: str) -> Any
         PolicyName=name,
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [may]}),
     )
+    return str(role)
+
+
+def of_a_role(account: Account, service: Any, action: str, resource: str) -> Any:
+    """A client with a role that may do this to that, and nothing else."""
+    name = f"may-{uuid4().hex}"
+    role = with_role(account, name, action, resource)
     session = account.client("sts").assume_role(RoleArn=role, RoleSessionName=name[:64])
     return boto3.client(
         service,

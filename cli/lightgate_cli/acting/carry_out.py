@@ -27,34 +27,31 @@ def carry_out(
         output.print_lines(
             [
                 f"Started: {started.execution}",
-                f"To follow it: lightgate show {started.execution} --follow{connection.options}",
+                f"To follow it: lightgate show {started.execution} --follow",
             ]
         )
 
 
 def follow_to_the_end(followed: Followed, connection: Connection, *, as_json: bool) -> None:
     """Show the progress, then the verdict. The exit code is 0 only if the release SUCCEEDED."""
-    with interruptible(followed, connection), opened(connection, is_quiet=as_json) as view:
+    with interruptible(followed), opened(connection, is_quiet=as_json) as view:
         verdict = follow(followed, connection, view)
     if as_json:
         output.print_json(verdict)
     else:
-        output.print_lines(lines(verdict, connection.options, width=output.width()))
+        output.print_lines(lines(verdict, width=output.width()))
     if not verdict.is_good:
         click.get_current_context().exit(_NOT_SUCCEEDED)
 
 
-def lines(verdict: Verdict, options: str, *, width: int | None) -> Sequence[Text]:
-    """The verdict first, then what to do, then what a command has printed.
-
-    `options` are those of the connection.
-    """
+def lines(verdict: Verdict, *, width: int | None) -> Sequence[Text]:
+    """The verdict first, then what to do, then what a command has printed."""
     first = output.word(verdict.status).append(f": {verdict.text}")
     shown = output.labelled("", first, width=width, column=0)
     for index, step in enumerate(verdict.next_steps):
         shown += output.labelled("" if index else "Next", step, width=width)
     shown += [Text(f"  {line}") for line in verdict.printed]
     if verdict.release is not None:
-        show = f"lightgate show {verdict.release}{options}"
+        show = f"lightgate show {verdict.release}"
         shown += output.labelled("Details", show, width=width)
     return shown

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-import click
-
 from lightgate.aws.dynamodb_releases import ReleaseRecord
 from lightgate.errors import UnreachableError, sentence
 from lightgate.names import execution_name
@@ -20,6 +18,7 @@ from lightgate.release.lock import Lock
 from lightgate.release.release import ReleaseKind
 from lightgate.release.unchecked_request import requested_app
 from lightgate.state import FinalOutcome, State
+from lightgate_cli import terminal
 from lightgate_cli.acting.stages import FollowedStage, Seen, stages_of
 from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
 from lightgate_cli.errors import CommandError, Problem
@@ -277,12 +276,13 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
 
 
 @contextmanager
-def interruptible(followed: Followed, connection: Connection) -> Iterator[None]:
+def interruptible(followed: Followed) -> Iterator[None]:
     """Say that the release goes on, and how to follow it again, if the person stops."""
     try:
         yield
     except KeyboardInterrupt:
         release = followed.release or followed.execution
-        click.echo("\nThe release goes on. To follow it again:", err=True)
-        click.echo(f"  lightgate show {release} --follow{connection.options}", err=True)
+        terminal.after_interrupt(
+            "The release goes on. To follow it again:", f"lightgate show {release} --follow"
+        )
         raise

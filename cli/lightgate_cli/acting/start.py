@@ -11,6 +11,7 @@ from lightgate.release.request import parse_request
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_app_name
 from lightgate_cli.connection import Connection
+from lightgate_cli.options import StartOptions
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
 
@@ -23,12 +24,17 @@ class Started:
     request: Mapping[str, Any]
 
 
-def start(app: str, connection: Connection, **members: object) -> Started:
+def start(app: str, connection: Connection, chosen: StartOptions, **members: object) -> Started:
     """Start an execution with these members of its input. None stands for no member.
 
     Raises:
         RefusedError: the input would be refused.
     """
+    members |= {
+        "skipSnapshot": chosen.skip_snapshot,
+        "allowDestructive": chosen.allow_destructive,
+        "reason": chosen.reason,
+    }
     given = {name: value for name, value in members.items() if value not in (None, False)}
     request = {"app": app, **given, "startedBy": connection.caller}
     parse_request(request)

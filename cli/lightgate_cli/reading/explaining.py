@@ -12,6 +12,7 @@ from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import ReadableRecord, StageName
 from lightgate.records.wording import called, moment, roughly, short_id
 from lightgate.release.lock import Lock
+from lightgate.release.release import ReleaseKind
 from lightgate.spec.keys import AppSpec, matches
 from lightgate_cli.reading.app_status import ABANDONED, has_digest
 
@@ -57,7 +58,8 @@ class PushFacts:
     repository, None if it is not there or could not be read, as `image_unread` says. `artifact` is
     the kind of a push that is no image. `is_baseline`: the tag stood for this image when Lightgate
     first saw it. `live` is the release that is live by Lightsail, and
-    `live_record` its record. `others` are releases that these may name, by their ids.
+    `live_record` its record; with `live_unread`, which says why Lightsail could not be read, by the
+    last record. `others` are releases that these may name, by their ids.
     """
 
     app: str
@@ -70,6 +72,7 @@ class PushFacts:
     lock: Lock = field(default_factory=Lock)
     live: str | None = None
     live_record: ReadableRecord | None = None
+    live_unread: str | None = None
     image: TaggedImage | None = None
     image_unread: str | None = None
     artifact: str | None = None
@@ -144,7 +147,10 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
         shown = facts.live_record or record
         since = _active_at(shown) or shown.ended_at or shown.started_at
         live = answer(
-            Answer.LIVE, f"{name} of {facts.app} is live since {moment(since)}.", since=since
+            Answer.LIVE,
+            f"{name} of {facts.app} is live since {moment(since)}.",
+            reasons=_by_record(facts),
+            since=since,
         )
         return replace(live, release=shown.release, failure_code=None)
     if record.status == ABANDONED:
@@ -228,13 +234,14 @@ def _ended(
                 next_steps=steps,
             )
         case EndStatus.SUCCEEDED:
-            live = facts.live_record
-            after = f" by {called(live.tag, live.digest)}" if live is not None else ""
+            next_one = _successor(record, facts)
+            after = f" by {called(next_one.tag, next_one.digest)}" if next_one is not None else ""
             return answer(
                 Answer.REPLACED,
                 f"{name} was live, and was replaced{after}.",
+                reasons=_by_record(facts),
                 next_steps=[show],
-                by=facts.live,
+                by=next_one.release if next_one is not None else facts.live,
             )
     return answer(
         Answer.FAILED,
@@ -242,6 +249,26 @@ def _ended(
         reasons=_cause(record) or record.reasons,
         next_steps=steps,
     )
+
+
+def _by_record(facts: PushFacts) -> Sequence[str]:
+    """A note if Lightsail could not be asked what is live."""
+    if facts.live_unread is None:
+        return ()
+    return [f"What is live is from the record of the last release. {facts.live_unread}"]
+
+
+def _successor(record: ReadableRecord, facts: PushFacts) -> ReadableRecord | None:
+    """The next release that has put another image live."""
+    later = [
+        one
+        for one in facts.others
+        if one.started_at > record.started_at
+        and one.status == EndStatus.SUCCEEDED
+        and one.kind is not ReleaseKind.COMMAND
+        and one.digest != record.digest
+    ]
+    return min(later, key=lambda one: one.started_at, default=None)
 
 
 def _cause(record: ReadableRecord) -> Sequence[str]:

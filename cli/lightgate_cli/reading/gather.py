@@ -201,14 +201,15 @@ def side_by_side[T](reads: Sequence[Callable[[], T]]) -> Sequence[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Releases, the newest first. `live` is the id of the live one, None if that is unknown.
+    """Releases, the newest first. `live` is the id of the live one.
 
-    `problem` says why it is unknown.
+    `live_unread` says why that is unknown, `unread` what else could not be read.
     """
 
     records: Sequence[ReadableRecord]
     live: str | None = None
-    problem: str | None = None
+    live_unread: str | None = None
+    unread: Sequence[str] = ()
 
 
 def read_history(app: str, most: int, connection: Connection) -> History | None:
@@ -218,17 +219,20 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
         recorded = pool.submit(_newest, app, most, connection)
         shown = pool.submit(_service, app, read.spec, connection)
         lock = connection.locks.read(app)
-        is_over = has_ended(lock, connection)
-        unread: list[str] = []
-        service = _result("The container service", shown, unread)
+        ended = pool.submit(has_ended, lock, connection)
+        live_unread: list[str] = []
+        service = _result("The container service", shown, live_unread)
         records = recorded.result()
+        unread: list[str] = []
+        is_over = _result("The running execution", ended, unread) or False
     if not records and not read.exists:
         return None
     current = service.current if service is not None else None
     return History(
         records=[with_status(one, lock, has_ended=is_over) for one in records],
         live=current.release if current is not None else None,
-        problem=" ".join(unread) or None,
+        live_unread=" ".join(live_unread) or None,
+        unread=unread,
     )
 
 

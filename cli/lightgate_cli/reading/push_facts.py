@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lightgate.errors import RefusedError, UnreachableError
+from lightgate.aws.clients import code_of
+from lightgate.errors import LightgateError
 from lightgate.image.config import artifact_type
 from lightgate.image.tags import TaggedImage, is_artifact_tag
 from lightgate.names import is_digest
 from lightgate.records.release_record import ReadableRecord
 from lightgate.spec.keys import AppSpec
-from lightgate_cli.connection import Connection
+from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.reading.app_status import has_digest, record_of
 from lightgate_cli.reading.explaining import PushFacts
 from lightgate_cli.reading.gather import read_history, read_spec
@@ -31,6 +32,11 @@ def read_push(app: str, asked: str, connection: Connection) -> PushFacts:
         check, _ = checked.result()
     records = history.records if history is not None else ()
     live = history.live if history is not None else None
+    live_unread = history.live_unread if history is not None else None
+    live_record = record_of(records, live)
+    if live_unread is not None:
+        live_record = _live_by_record(records)
+        live = live_record.release if live_record is not None else None
     known = check.tags.get(asked) if check is not None else None
     return PushFacts(
         app=app,
@@ -42,7 +48,8 @@ def read_push(app: str, asked: str, connection: Connection) -> PushFacts:
         others=records,
         lock=lock,
         live=live,
-        live_record=record_of(records, live),
+        live_record=live_record,
+        live_unread=live_unread,
         image=image,
         image_unread=image_unread,
         artifact=artifact,
@@ -62,6 +69,14 @@ def _of_push(asked: str, records: Sequence[ReadableRecord]) -> Sequence[Readable
     ]
 
 
+def _live_by_record(records: Sequence[ReadableRecord]) -> ReadableRecord | None:
+    """The release that has made the version that was live when the last release ended."""
+    newest = next((one for one in records if one.live or one.is_down), None)
+    live = newest.live if newest is not None else None
+    made = (one for one in records if live is not None and one.version == live.version)
+    return next(made, None)
+
+
 def _image(
     spec: AppSpec | None, asked: str, connection: Connection
 ) -> tuple[TaggedImage | None, str | None, str | None]:
@@ -77,8 +92,8 @@ def _image(
             return image, None, "a signature"
         manifest = connection.registry.manifest(spec.repository, {"imageDigest": image.digest})
         return image, None, artifact_type(manifest)
-    except (RefusedError, UnreachableError) as error:
-        return None, str(error), None
+    except (LightgateError, *AWS_ERRORS) as error:
+        return None, str(error) if isinstance(error, LightgateError) else code_of(error), None
 
 
 def _described(

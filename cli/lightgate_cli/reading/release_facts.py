@@ -37,9 +37,8 @@ class ReleaseFacts:
 def read_release(text: str, app: str | None, connection: Connection) -> ReleaseFacts:
     """Raises CommandError if there is no such release, or several."""
     record = find_release(text, app, connection)
-    lock = connection.locks.read(record.app)
-    record = with_status(record, lock, has_ended=has_ended(lock, connection))
     unread: list[str] = []
+    record = _with_status(record, connection, unread)
     evidence, address = None, None
     if record.evidence is not None:
         bucket = connection.output("EvidenceBucketName")
@@ -56,6 +55,19 @@ def read_release(text: str, app: str | None, connection: Connection) -> ReleaseF
         evidence_address=address,
         unread=unread,
     )
+
+
+def _with_status(
+    record: ReadableRecord, connection: Connection, unread: list[str]
+) -> ReadableRecord:
+    if record.status != RELEASING:
+        return record
+    lock, is_over = connection.locks.read(record.app), False
+    try:
+        is_over = has_ended(lock, connection)
+    except (LightgateError, *AWS_ERRORS) as error:
+        unread.append(f"Whether its execution still runs could not be read: {code_of(error)}.")
+    return with_status(record, lock, has_ended=is_over)
 
 
 def _progress(record: ReadableRecord, connection: Connection, unread: list[str]) -> Progress | None:

@@ -5,4 +5,10 @@ This is the code that runs on AWS. `steps`, `operations` and `runtime` carry a r
 the local cloud in `local`.
 """
 
+from lightgate.dataclass_methods import use_bytecode
+
+# Before any module of the package makes a dataclass.
+use_bytecode()
+
+# The version, in one place. A test compares what cannot read it: the template.
 VERSION = "0.1.0"

@@ -138,8 +138,15 @@ class Permissions:
         return Caller(arn, arn)
 
     def _read_function_callers(self) -> list[tuple[str, Caller]]:
-        pages = self._functions.get_paginator("list_functions").paginate()
-        return [_function_caller(each) for page in pages for each in page["Functions"]]
+        # Each published version has a key of its own.
+        versions = self._functions.get_paginator("list_versions_by_function")
+        return [
+            _function_caller(version)
+            for page in self._functions.get_paginator("list_functions").paginate()
+            for function in page["Functions"]
+            for each in versions.paginate(FunctionName=function["FunctionName"])
+            for version in each["Versions"]
+        ]
 
 
 def _function_caller(function: Mapping[str, Any]) -> tuple[str, Caller]:

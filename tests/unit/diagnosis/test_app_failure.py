@@ -490,3 +490,28 @@ def test_the_last_lines_are_quoted_where_the_cause_is_unknown() -> None:
 
     assert found.kind is Kind.UNKNOWN
     assert found.evidence == "licence expired"
+
+
+def test_an_exception_of_somebodys_request_does_not_say_that_the_app_ended() -> None:
+    lines = [
+        *STARTED,
+        "Internal Server Error: /orders",
+        "Traceback (most recent call last):",
+        "ModuleNotFoundError: No module named 'weather'",
+        "The above exception was the direct cause of the following exception:",
+        "Traceback (most recent call last):",
+        "ImportError: cannot import name 'rain' from 'weather'",
+    ]
+
+    found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node", "Took too long"))))
+
+    assert "did not keep running" not in found.what
+
+
+def test_an_exception_at_the_start_is_the_evidence_although_no_rule_knows_it() -> None:
+    lines = ["Traceback (most recent call last):", "crops.NoBarley: none is left", "bye"]
+
+    found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node", "Took too long"))))
+
+    assert found.evidence == "crops.NoBarley: none is left"
+    assert "SECURE_SSL_REDIRECT" not in found.next_action

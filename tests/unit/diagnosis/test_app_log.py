@@ -30,6 +30,15 @@ def test_lines_of_the_app_lightsail_and_the_gate_are_distinguished() -> None:
     )
 
 
+def test_a_traceback_in_a_line_of_json_is_read_as_lines() -> None:
+    told = {"level": "error", "exc_info": "Traceback (most recent call last):\n  x\nKeyError: 'y'"}
+
+    log = read(json.dumps(told), '{"level": "info"}', "{Traceback (most recent call last):")
+
+    assert log.lines[:3] == ("Traceback (most recent call last):", "  x", "KeyError: 'y'")
+    assert log.lines[3:] == ('{"level": "info"}', "{Traceback (most recent call last):")
+
+
 def test_what_came_before_the_deployment_is_left_out() -> None:
     log = read(
         "Traceback of last week",

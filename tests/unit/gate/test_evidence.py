@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightgate.gate.evidence import find_evidence
+from lightgate.gate.evidence import exceptions, find_evidence
 
 _CONFLICT = (
     "CommandError: Conflicting migrations detected; multiple leaf nodes in the migration graph: "
@@ -36,6 +36,24 @@ _CONFLICT = (
                 "System check identified 2 issues (0 silenced).",
             ],
             "crops.Crop.a: (fields.E304) Reverse accessor clashes",
+        ),
+        (
+            [
+                "SystemCheckError: System check identified some issues:",
+                "",
+                "WARNINGS:",
+                "?: (security.W004) You have not set a value for the HSTS setting.",
+                "",
+                "System check identified 1 issue (0 silenced).",
+            ],
+            "?: (security.W004) You have not set a value for the HSTS setting.",
+        ),
+        (
+            [
+                *("Traceback (most recent call last):", "ValueError: no barley", ""),
+                *("Traceback (most recent call last):", "ValueError: Unable to configure handler"),
+            ],
+            "ValueError: no barley",
         ),
         (["CommandError: no barley", "DEBUG closing the pool"], "CommandError: no barley"),
         (["no barley left", "DEBUG closing", "HINT: https://x.example"], "no barley left"),
@@ -87,3 +105,14 @@ def test_an_exception_of_any_name_is_the_evidence(lines: list[str]) -> None:
 @pytest.mark.parametrize("lines", [[], ["", "  "], ["another line"]])
 def test_what_the_gate_reports_stands_if_its_lines_show_no_more(lines: list[str]) -> None:
     assert find_evidence(lines, "exit code 3") == "exit code 3"
+
+
+@pytest.mark.parametrize("mark", ["12:00:01 web.1    | ", "web_1  | ", "2026-11-30T10:00:00.123Z "])
+def test_an_exception_is_found_behind_the_mark_of_a_process_manager(mark: str) -> None:
+    lines = [
+        "Traceback (most recent call last):",
+        '  File "/app/manage.py", line 3, in <module>',
+        "KeyError: 'barley'",
+    ]
+
+    assert exceptions([mark + line for line in lines]) == [mark + lines[-1]]

@@ -124,6 +124,7 @@ def test_secrets_as_short_as_usual_words_are_not_masked() -> None:
         ('{"api_key":"x"}', '{"api_key":"***"}'),
         ("password authentication failed", "password authentication failed"),
         ("KeyError: 'SECRET_KEY'", "KeyError: 'SECRET_KEY'"),
+        ("NoCredentialsError: Unable to find any", "NoCredentialsError: Unable to find any"),
         ("http://host:80/a, write to a@b", "http://host:80/a, write to a@b"),
     ],
 )

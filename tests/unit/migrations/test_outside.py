@@ -135,6 +135,15 @@ def test_only_lines_that_begin_as_django_writes_them_count() -> None:
         '10.0.0.1 - "GET /" 200 "  Applying evil.0001_x..."',
         "Applying filters...",
         "  Applying crops.0002_add...",
+        "  Unapplying crops.0001_initial... OK",
     ]
 
-    assert applied_in(lines) == ["crops.0002_add", "crops.0003_drop"]
+    assert applied_in(lines) == ["crops.0002_add", "crops.0003_drop", "crops.0001_initial"]
+
+
+def test_a_change_between_two_releases_is_drift_however_many_apps_there_are() -> None:
+    apps = {f"app{number:03}": "aaaaaa" for number in range(300)}
+    left = read_recorded("r", "migrate", [event("succeeded", left=apps)]).left
+    now = read_recorded("r", "migrate", [event("plan", found={**apps, "app123": "bbbbbb"})])
+
+    assert find_outside(seen(now, left={"migrate": left})).drifted == ("of app123",)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate import VERSION
 from lightgate.codec import encode
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
 from lightgate.errors import RefusalCode, sentence
@@ -71,6 +72,7 @@ def test_a_subject_is_one_that_sns_takes(app: str, stage: str, outcome: Outcome)
 
 def test_a_machine_reads_everything_from_one_object() -> None:
     assert machine(rolled_back()) == {
+        "lightgateVersion": VERSION,
         "messageId": f"lightgate-crops-backend-{RELEASE}",
         "kind": "IMAGE",
         "app": "crops-backend",

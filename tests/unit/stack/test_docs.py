@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+TOP_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES = [*(ROOT / name for name in TOP_PAGES), *sorted(ROOT.glob("docs/**/*.md"))]
 TOP = {path.name for path in ROOT.iterdir() if path.name not in ("build", ".git")}
 # Names that stand for the name of a new step, or of a file that is generated.
 EXAMPLES = re.compile(r"check_quota|<\w+>|^build(/|$)")

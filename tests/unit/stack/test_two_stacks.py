@@ -1,19 +1,13 @@
 """Two stacks of the template in one account and region have no name in common."""
 
 import tomllib
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from samtranslator.translator.managed_policy_translator import (  # type: ignore[import-untyped]
-    ManagedPolicyLoader,
-)
-from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
 from local.cloud.cloudformation_names import NAMES
-from tests.support.builders import Json, deployed
-from tests.support.template import read_template
+from tests.support.builders import deployed
+from tests.unit.stack.transformed import transformed
 
 ROOT = Path(__file__).parents[3]
 PRODUCTION, STAGING = "lightgate", "lightgate-staging"
@@ -24,49 +18,21 @@ NAMED = {
     "AWS::CloudWatch::Dashboard": "DashboardName",
 }
 # The name of an inline policy is one within its role, and a saved query is told by its id.
-FREE = ("AWS::IAM::Policy", "AWS::Logs::QueryDefinition")
-SOURCES = ("CodeUri", "ContentUri", "DefinitionUri")
-
-
-class NoManagedPolicies(ManagedPolicyLoader):  # type: ignore[misc]
-    def __init__(self) -> None:
-        pass
-
-    def load(self) -> Json:
-        return {}
-
-
-def packaged(value: Any) -> Any:
-    """The template as `sam package` leaves it: its sources are in S3."""
-    if isinstance(value, dict):
-        return {
-            key: f"s3://packaged/{each}" if key in SOURCES else packaged(each)
-            for key, each in value.items()
-        }
-    return [packaged(each) for each in value] if isinstance(value, list) else value
-
-
-@cache
-def resources() -> dict[str, Json]:
-    """Everything that the stack consists of, with the names that SAM gives by itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        transformed = transform(packaged(read_template()), {}, NoManagedPolicies())
-    found: dict[str, Json] = transformed["Resources"]
-    return found
+# An alias is named within its function.
+FREE = ("AWS::IAM::Policy", "AWS::Logs::QueryDefinition", "AWS::Lambda::Alias")
 
 
 def names(stack: str) -> dict[str, str]:
     """Each resource with a name that the template or SAM fixes."""
     return {
         logical_id: deployed(resource["Properties"][NAMED[resource["Type"]]], stack)
-        for logical_id, resource in resources().items()
+        for logical_id, resource in transformed().items()
         if NAMED.get(resource["Type"]) in resource.get("Properties", {})
     }
 
 
 def test_every_fixed_name_has_the_name_of_the_stack_in_it() -> None:
-    kinds = {resources()[logical_id]["Type"] for logical_id in names(PRODUCTION)}
+    kinds = {transformed()[logical_id]["Type"] for logical_id in names(PRODUCTION)}
 
     assert {"AWS::Scheduler::Schedule", "AWS::StepFunctions::StateMachine"} <= kinds
     for logical_id, name in names(PRODUCTION).items():
@@ -79,7 +45,7 @@ def test_two_stacks_share_no_name() -> None:
 
 
 def test_every_kind_of_resource_with_a_fixed_name_is_checked() -> None:
-    for logical_id, resource in resources().items():
+    for logical_id, resource in transformed().items():
         kind = resource["Type"]
         fixed = {"Name", f"{kind.rpartition('::')[2]}Name"} & resource.get("Properties", {}).keys()
         assert kind in (*NAMED, *FREE) or not fixed, logical_id
@@ -92,17 +58,17 @@ def test_the_longest_name_of_a_stack_still_gives_names_that_aws_takes() -> None:
 
 
 def test_a_stack_that_cannot_be_created_leaves_nothing_behind() -> None:
+    """But for its protected table. The versions of a function go with the function."""
     kept = {
-        logical_id: resource["DeletionPolicy"]
-        for logical_id, resource in resources().items()
+        logical_id: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for logical_id, resource in transformed().items()
         if resource.get("DeletionPolicy", "Delete") != "Delete"
+        and resource["Type"] != "AWS::Lambda::Version"
     }
 
-    assert kept == {
-        "ReleaseTable": "RetainExceptOnCreate",
-        "MailboxBucket": "RetainExceptOnCreate",
-        "EvidenceBucket": "RetainExceptOnCreate",
-    }
+    assert kept == dict.fromkeys(
+        ("ReleaseTable", "MailboxBucket", "EvidenceBucket"), ("RetainExceptOnCreate", "Retain")
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +78,7 @@ def test_a_stack_that_cannot_be_created_leaves_nothing_behind() -> None:
 def test_each_stack_has_its_apps_below_a_path_of_its_own(stack: str, path: str) -> None:
     environments = [
         resource["Properties"]["Environment"]["Variables"]
-        for resource in resources().values()
+        for resource in transformed().values()
         if resource["Type"] == "AWS::Lambda::Function"
     ]
 
@@ -126,7 +92,7 @@ def test_a_stack_reads_the_specs_of_its_own_apps_only(stack: str) -> None:
     """But for Deploy and RollBack, which read any parameter: the specs name the secrets."""
     read = {
         deployed(statement["Resource"], stack, SecretPrefix="crops/")
-        for resource in resources().values()
+        for resource in transformed().values()
         for policy in resource.get("Properties", {}).get("Policies", ())
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Action"] == "ssm:GetParameter"

@@ -4,10 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pytest
-
-from lightgate.aws.lightsail import Lightsail
-from tests.unit.stack.test_two_stacks import resources
+from tests.unit.stack.transformed import transformed
 from tests.workflow.queue.missed import look
 from tests.workflow.releases.test_failed import crash
 from tests.workflow.reporting_gates import told_plan
@@ -46,7 +43,7 @@ def values(world: World, name: str, dimensions: Mapping[str, str]) -> list[float
 
 def goes_off(world: World, alarm: str) -> bool:
     """Whether the alarm goes off if all lines are of one period."""
-    properties = resources()[alarm]["Properties"]
+    properties = transformed()[alarm]["Properties"]
     dimensions = {
         one["Name"]: STACK if one["Value"] == {"Ref": "AWS::StackName"} else str(one["Value"])
         for one in properties["Dimensions"]
@@ -89,11 +86,7 @@ def test_a_release_that_was_rolled_back_sets_off_no_alarm(world: World) -> None:
     assert values(world, "lightgateMigrationOk", {"service": STACK}) == [0]
 
 
-def test_reconcile_counts_what_waits_and_measures_the_service(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load = {"cpu": 12.5, "memory": 40.0}
-    monkeypatch.setattr(Lightsail, "load", lambda _, __: load)
+def test_reconcile_counts_what_waits_and_measures_the_service(world: World) -> None:
     world.release(course=succeeded())
 
     look(world)

@@ -31,8 +31,9 @@ def opened(found: str, *recent: tuple[str, str], lines: tuple[str, ...] = ()) ->
     [
         opened("bb", ("crops.0001_initial", OLD), ("crops.0002_drop", NEW)),
         opened("aa", ("crops.0001_initial", OLD), lines=("  Applying crops.0002_drop... OK",)),
+        opened("aa", ("crops.0001_initial", OLD), lines=("  Unapplying crops.0002_drop... OK",)),
     ],
-    ids=["on record", "in a log"],
+    ids=["on record", "in a log", "reversed in a log"],
 )
 def test_a_migration_past_the_gate_is_reported_and_never_rolled_back(
     world: World, course: Course

@@ -230,8 +230,9 @@ class Lightsail:
 
     @reaching("GetContainerLog")
     def applied(self, service: str, container: str, since: datetime) -> list[str]:
-        """The migrations that Django says it applies, in the container's log since then."""
-        return applied_in(self._lines(service, container, since, "Applying"))
+        """The migrations that Django says it applies or reverses, in the log since then."""
+        pattern = '?"Applying" ?"Unapplying"'
+        return applied_in(self._lines(service, container, since, pattern))
 
     @reaching("GetContainerLog")
     def shows_the_failure(self, service: str, container: str, deployment: Deployment) -> bool:

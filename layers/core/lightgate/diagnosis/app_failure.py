@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import CANCELED, TOO_LONG, AppLog
 from lightgate.diagnosis.gate_failure import without_variable
-from lightgate.diagnosis.log_causes import LogCause, cause_of, find_cause
+from lightgate.diagnosis.log_causes import cause_of, find_cause
 from lightgate.diagnosis.log_patterns import (
     Probed,
     health_checks,
@@ -16,16 +16,17 @@ from lightgate.diagnosis.log_patterns import (
     last_error,
     listening,
     missing_variable,
+    raised_at_start,
     raised_by_request,
     refused_address,
 )
+from lightgate.diagnosis.log_rule import LogCause
 from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
-from lightgate.gate.evidence import exceptions
+from lightgate.gate.evidence import exceptions, is_consequence
 from lightgate.gate.gate_report import Phase
 from lightgate.spec.success_codes import accepts
 
-_SERVER_ENDED = ("gunicorn.errors.HaltServer", "SystemExit")
 _STARTED = re.compile(r"Started (\d+) new nodes?")
 QUOTED_LINES = 3
 _SCRIPT = re.compile(r"\.\w+'?: exec format error|entrypoint", re.IGNORECASE)
@@ -149,8 +150,11 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
     """A line after which no app runs, or an app that was started again and again."""
     launches = _launches(seen)
     for container, log in _read(seen):
-        said = [*log.own_words, *([log.exec_error] if log.exec_error else [])]
-        raised, line = list(_telling(exceptions(log.own_words))), _crash_line(log)
+        at_start = raised_at_start(log.lines)
+        by_requests = set(exceptions(log.lines)) - set(at_start)
+        said = [line for line in log.own_words if line not in by_requests]
+        said += [log.exec_error] if log.exec_error else []
+        raised, line = list(_telling(at_start)), _crash_line(log)
         cause = find_cause(said, ends_the_app=True)
         if raised and (cause is None or not cause.comes_first):
             cause = cause_of(raised[-1])
@@ -196,8 +200,8 @@ def _known(what: str, seen: Symptoms, cause: LogCause | None) -> Diagnosis | Non
 
 
 def _telling(raised: Iterable[str]) -> Iterator[str]:
-    """The exceptions that say more than that the server has ended."""
-    return (one for one in raised if not one.startswith(_SERVER_ENDED))
+    """The exceptions that do not only follow from others."""
+    return (one for one in raised if not is_consequence(one))
 
 
 def _launches(seen: Symptoms) -> int:
@@ -319,9 +323,26 @@ def _not_in_time(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis |
     is_up = bool(log.own_words or log.starts)
     if TOO_LONG not in seen.system_lines or not is_up:
         return None
+    limit = "was not healthy within the time limit of Lightsail."
+    if (raised := raised_by_request(log.lines, endpoint.path)) is not None:
+        return _unhealthy(
+            f"{endpoint.path} on port {endpoint.port} {limit} The app raised an exception there.",
+            raised,
+            seen.then("Correct what raises it", Remedy.IMAGE),
+        )
+    if at_start := list(_telling(raised_at_start(log.lines))):
+        return _unhealthy(
+            f"The app was started, but {endpoint.path} on port {endpoint.port} {limit} The "
+            "evidence is the last exception in its log, which may not be the cause.",
+            at_start[-1],
+            seen.then(
+                f"Run the command of {endpoint.container} with this image and the app's variables "
+                "on your machine, and correct what raises it",
+                Remedy.IMAGE,
+            ),
+        )
     return _unhealthy(
-        f"The app was started, but {endpoint.path} on port {endpoint.port} was not healthy within "
-        f"the time limit of Lightsail.{_quoting(log)}",
+        f"The app was started, but {endpoint.path} on port {endpoint.port} {limit}{_quoting(log)}",
         last_words(log) or TOO_LONG,
         f"Run the image on your machine and call {endpoint.path} on port {endpoint.port}: it must "
         f"return {endpoint.success_codes} soon after the start. A redirect to https "

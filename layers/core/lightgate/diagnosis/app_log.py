@@ -5,12 +5,14 @@ nodes and deployments of a container name in one stream (lightsail-facts.md, sec
 version that still serves writes there too. They explain a failure, and decide nothing.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lightgate.diagnosis.log_patterns import is_of_a_request, without_prefix
 from lightgate.diagnosis.log_search import phrase_of
+from lightgate.gate.evidence import TRACEBACK
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.gate.masking import Mask
 
@@ -87,7 +89,7 @@ def read_app_log(
                     is_exec = event.get("cause") == "exec"
                     failed.append((str(event.get("error") or ""), line, is_exec))
         elif not _SERVED.search(line):
-            own.append(line)
+            own += _unfolded(line)
     exec_error = None
     for reported, line, is_exec in failed[-_MOST_FAILURES:]:
         error = _shown(reported, mask)
@@ -103,6 +105,18 @@ def read_app_log(
         exec_error=exec_error or None,
         phrases={shown: phrase for shown, phrase in phrases.items() if phrase is not None},
     )
+
+
+def _unfolded(line: str) -> Sequence[str]:
+    """The lines of the traceback that a line of JSON has in it, or the line itself."""
+    if not line.startswith("{") or TRACEBACK not in line:
+        return [line]
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return [line]
+    found = (one for one in told.values() if isinstance(one, str) and TRACEBACK in one)
+    return next((one.splitlines() for one in found), [line])
 
 
 def _since_creation(lines: list[str], version: int) -> list[str]:

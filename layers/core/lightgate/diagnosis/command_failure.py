@@ -32,9 +32,10 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
     if _is_not_run(seen, failure):
         return _not_run(seen, failure)
     # The output of a health check follows these words.
-    cause = cause_of(failure.error.removeprefix("health check: "))
+    has_migrated = failure.migration is not None and failure.cause is GateCause.EXIT
+    cause = cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
     remedy: Remedy | None
-    if failure.migration is not None and failure.cause is GateCause.EXIT:
+    if has_migrated:
         usual = f"Correct {failure.migration}"
         what, kind = f"Migration {failure.migration} failed.", FailureKind.MIGRATION_ERROR
         remedy = Remedy.IMAGE
@@ -43,7 +44,8 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
             failure.cause, (f"Run {command(seen, failure)} with this image on your machine", None)
         )
         what, kind = f"{_gate(seen, failure)}.", FailureKind.GATE_ERROR
-    if cause is not None:
+    # Advice for an app whose table is missing does not fit the migration that creates it.
+    if cause is not None and not (has_migrated and cause.kind is FailureKind.HEALTH_CHECK):
         usual, remedy = cause.action, cause.remedy
         kind = cause.kind if cause.kind is FailureKind.MISSING_VARIABLE else kind
     return Diagnosis(

@@ -53,6 +53,40 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
                 "the network of the containers"
             ),
         ),
+        Detail.NO_HOST: DatabaseAdvice(
+            kind=FailureKind.DATABASE_UNREACHABLE,
+            what="the connection leads to the container itself, where no database listens",
+            action=(
+                "Add the variable that the settings read the database's host from, such as "
+                "DATABASE_URL, to secrets in the app's spec, or correct the host in it"
+            ),
+        ),
+        Detail.CERTIFICATE: DatabaseAdvice(
+            kind=FailureKind.DATABASE_UNREACHABLE,
+            what="the two sides do not agree on TLS",
+            action=(
+                "Correct the TLS options of the connection (sslmode, sslrootcert, ssl_ca). To "
+                "check the server's certificate, the image needs the certificate of its CA, for "
+                "RDS and Lightsail the file global-bundle.pem of AWS"
+            ),
+        ),
+        Detail.SERVER_TOO_OLD: DatabaseAdvice(
+            kind=FailureKind.DATABASE_REFUSED,
+            what="the server, or the client library in the image, is too old",
+            action=(
+                "Upgrade what the error names: the database server, or the client library in the "
+                "image. Or use a version of Django that supports it"
+            ),
+        ),
+        Detail.DATABASE_FILE: DatabaseAdvice(
+            kind=FailureKind.DATABASE_REFUSED,
+            what="the app may not use its SQLite file",
+            action=(
+                "Use a database server: a container on Lightsail loses its files with each "
+                "deployment. For a try, keep the file in a directory that the user of the "
+                "container may write to"
+            ),
+        ),
         Detail.READ_ONLY: DatabaseAdvice(
             kind=FailureKind.DATABASE_REFUSED,
             what="it is read-only",
@@ -76,7 +110,8 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             action=(
                 "Connect as the user that owns the tables, lightgate_attempt among them, or grant "
                 "the right that the error names. Since PostgreSQL 15 only the owner of the schema "
-                "public may create tables in it: GRANT USAGE, CREATE ON SCHEMA public TO USER"
+                "public may create tables in it: GRANT USAGE, CREATE ON SCHEMA public TO USER. An "
+                "extension is created by the administrator of the database"
             ),
         ),
     }
@@ -84,6 +119,32 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
 
 # The first that fits counts: a server that was reached explains more than "connection failed".
 _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
+    (
+        Detail.DATABASE_FILE,
+        re.compile(r"unable to open database file|attempt to write a readonly database"),
+    ),
+    (
+        Detail.NO_HOST,
+        re.compile(
+            r'server on socket "|domain socket "|local (?:MySQL |MariaDB )?server through socket'
+            r'|server at "(?:localhost|127\.0\.0\.1)".* Connection refused'
+            r"|[Cc]an't connect to (?:MySQL |MariaDB )?server on '(?:localhost|127\.0\.0\.1)"
+        ),
+    ),
+    (
+        Detail.CERTIFICATE,
+        re.compile(
+            r"certificate verify failed|root certificate file|\(2026, |certificate (?:has expired"
+            r"|is not yet valid)|server certificate for|SSL was required"
+        ),
+    ),
+    (
+        Detail.SERVER_TOO_OLD,
+        re.compile(
+            r"\w+ [\d.]+ or later is required|SCRAM authentication requires libpq"
+            r"|authentication method (?:10|13) not supported"
+        ),
+    ),
     (
         Detail.TOO_MANY_CONNECTIONS,
         re.compile(
@@ -97,12 +158,11 @@ _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
             r"authentication failed|no pg_hba\.conf entry|Access denied for user"
             r"|is not allowed to connect to this M|SSL (?:connection is )?required"
             r'|role ".*" does not exist|using insecure transport|no password supplied'
-            r"|server does not support SSL"
         ),
     ),
     (
         Detail.NO_SUCH_DATABASE,
-        re.compile(r'database ".*" does not exist|Unknown database|unable to open database file'),
+        re.compile(r'database ".*" does not exist|Unknown database|no such database: '),
     ),
     (
         Detail.READ_ONLY,
@@ -118,13 +178,14 @@ _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
         Detail.NO_PRIVILEGE,
         re.compile(
             r"InsufficientPrivilege|permission denied (?:for|to)|must be (?:owner|superuser)"
-            r"|command denied to user"
+            r"|command denied to user|Access denied; you need|not have the SUPER privilege"
         ),
     ),
     (
         Detail.UNREACHABLE,
         re.compile(
-            r"connection to server at|the database system is (?:shutting down|starting up)"
+            r"connection to server at|the database system is (?:shutting down|starting up|in "
+            r"recovery mode|not yet accepting)"
             r"|[Cc]an't connect to|could not (?:connect to server|translate host name)"
             r"|connection (?:timeout|timed out|failed|is bad)|failed to resolve host"
             r"|Unknown (?:MySQL )?server host|[Nn]ame or service not known"
@@ -144,6 +205,12 @@ _UNMISTAKABLE = re.compile(
     r"|FATAL: +(?:database|role) \".*\" does not exist|Unknown database"
     r"|Can't connect to (?:local )?(?:MySQL |MariaDB )?server|cannot execute \w+ in a read-only"
 )
+
+
+def finer(reason: Detail | None, error: str) -> Detail | None:
+    """The more exact reason that the words of the error give, or the same one."""
+    is_coarse = reason in (Detail.UNREACHABLE, Detail.READ_ONLY)
+    return reason_of(error) or reason if is_coarse else reason
 
 
 def reason_of(error: str) -> Detail | None:

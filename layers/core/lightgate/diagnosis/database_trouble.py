@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from lightgate.diagnosis.database_advice import ADVICE, reason_in
+from lightgate.diagnosis.database_advice import ADVICE, finer, reason_in
 from lightgate.diagnosis.gate_words import applied, left, subject
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
 from lightgate.gate.gate_report import DatabaseSession, Detail, Failure, GateCause
@@ -72,7 +72,8 @@ def unusable(
     seen: Symptoms, who: str, evidence: str | None, reason: Detail | None, after: str = ""
 ) -> Diagnosis:
     """`who` could not use the database."""
-    advice = ADVICE.get(reason) if reason is not None else None
+    known = finer(reason, evidence or "")
+    advice = ADVICE.get(known) if known is not None else None
     if advice is None:
         return Diagnosis(
             kind=FailureKind.DATABASE_UNREACHABLE,

@@ -2,7 +2,7 @@
 
 import shlex
 
-from lightgate.diagnosis.log_causes import LogCause
+from lightgate.diagnosis.log_rule import LogCause
 from lightgate.diagnosis.symptoms import Symptoms
 from lightgate.gate.gate_report import DatabaseAfter, Failure
 from lightgate.names import COMMAND_CONTAINER

@@ -9,19 +9,26 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import pairwise
 
-from lightgate.gate.evidence import exceptions
+from lightgate.gate.evidence import MARK, TRACEBACK, exceptions
 
 # What may stand before a program's own words: a time, a level, a process, a logger.
 PREFIX = (
+    rf"{MARK}?"
     r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
-    r"|(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b:?(?:[\w.]+:)? *)*"
+    r"|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRIT(?:ICAL)?)\b:?(?:[\w.]+:)? *)*"
 )
 _PREFIX = re.compile(PREFIX)
+_MARK = re.compile(MARK)
 # How Django tells of a request that it has refused; and the request line of an access log.
 _PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one.value >= 400)
 _OF_A_REQUEST = re.compile(
     rf"""\b(?:{_PHRASES})(?: \(.*\))?: /|"[A-Z]+ (?:/|\*|https?:)|\bInvalid request from ip="""
+)
+# What servers write above the traceback of a request.
+_RAISED = re.compile(
+    r"\b(?:Internal Server Error: /|Exception in ASGI application|Error handling request)"
 )
 # How the usual readers of settings put it: django-environ, python-decouple, environs, starlette.
 _MISSING = re.compile(
@@ -31,12 +38,26 @@ _MISSING = re.compile(
     r"""|Env(?:Validation)?Error: Environment variable ["'](\w+)["'] (?:not set|is)"""
     r"|ImproperlyConfigured: Requested settings?.* You must either define the environment variable "
     r"(\w+)"
-    r"|KeyError: [\"']Config '(\w+)' is missing, and has no default)"
+    r"|KeyError: [\"']Config '(\w+)' is missing, and has no default"
+    r"|EnvValidationError: Environment variables invalid: \{[\"'](\w+)[\"']"
+    r"|UnknownConfiguration: Configuration (\w+) not found"
+    r"|ConfigurationMissingError: .*\bkey=(\w+)"
+    r"|ValidationError: (\w+) is required in env "
+    r"|(?:\S+: (?:line )?\d+: )(\w+): (?:unbound variable|parameter (?:null or )?not set))"
 )
+# pydantic has the names in lines of their own, each with what is wrong below it.
+_INVALID = re.compile(
+    r"(?:\w+\.)*ValidationError: \d+ validation errors? for \w*(?:Settings|Config)"
+)
+_FIELD = re.compile(r"(\w+)$")
+_REQUIRED = re.compile(r"\s*[Ff]ield required\b")
 _KEY_ERROR = re.compile(r"(?:\w+\.)*KeyError: '(\w+)'")
 # A KeyError is about a variable only if the lookup was one in os.environ.
 _ENVIRON_FRAME = re.compile(r"environ\[|<frozen os>|[/\\]os\.py\"")
+# What Python writes between the tracebacks of one error.
+_JOINS = ("The above exception was", "During handling of the above")
 _FRAMES_LOOKED_AT = 8
+_FIELDS_LOOKED_AT = 30
 _LISTENING = re.compile(
     rf"{PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
     r"|Serving on|Listening on TCP address)[ :]+"
@@ -72,12 +93,13 @@ class Probed:
     line: str
 
 
-# What servers say last when they cannot start: gunicorn, uvicorn, a shell, nginx.
+# What servers, and what watches them, say last when they cannot start.
 _CRASHED = re.compile(
     rf"{PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)"
     r"|Exception in worker process|Error loading ASGI app"
     r"|Application startup failed|Can't connect to \('|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?exec: .*"
-    r"not found|gunicorn: error:|(?:nginx: )?\[emerg\])"
+    r"not found|gunicorn: error:|(?:nginx: )?\[emerg\]"
+    r"|gave up: \S+ entered FATAL state|\w[\w-]*\.\d+ stopped \(rc=[1-9])"
 )
 # The container's runtime, a shell, Python.
 _WRONG_ARCHITECTURE = re.compile(
@@ -126,20 +148,50 @@ def raised_by_request(lines: Sequence[str], path: str) -> str | None:
     return next(iter(exceptions(lines[begins[-1] :])), None) if begins else None
 
 
+def raised_at_start(lines: Sequence[str]) -> list[str]:
+    """The exceptions that no request raised, as far as the line before their traceback shows."""
+    kept, is_of_one, is_inside = [], False, False
+    for line in lines:
+        if line.endswith(TRACEBACK):
+            is_inside = True
+            if is_of_one:
+                continue
+        elif _unmarked(line)[:1].strip():
+            if not is_inside and not line.startswith(_JOINS):
+                is_of_one = _RAISED.search(line) is not None
+            is_inside = False
+        kept.append(line)
+    return exceptions(kept)
+
+
 def missing_variable(lines: Sequence[str]) -> tuple[str, str] | None:
     """A variable that a program asked for and did not have, and the line that says so.
 
     The last one in the lines. A KeyError counts only right below a lookup in the environment.
     """
     for index in range(len(lines) - 1, -1, -1):
-        line = lines[index]
+        line = _unmarked(lines[index])
+        if _INVALID.match(line) and (name := _required(lines[index + 1 :])):
+            return name, f"{lines[index]} {name}"
         if found := _MISSING.match(line):
-            return next(name for name in found.groups() if name), line
+            return next(name for name in found.groups() if name), lines[index]
         if found := _KEY_ERROR.fullmatch(line.strip()):
             frames = lines[max(0, index - _FRAMES_LOOKED_AT) : index]
             if any(_ENVIRON_FRAME.search(frame) for frame in frames):
-                return found[1], line
+                return found[1], lines[index]
     return None
+
+
+def _required(lines: Sequence[str]) -> str | None:
+    """The first field that pydantic names as missing, below the line with its error."""
+    said = [_unmarked(line) for line in lines if line.strip()][:_FIELDS_LOOKED_AT]
+    pairs = pairwise(said)
+    names = (_FIELD.match(name) for name, wrong in pairs if _REQUIRED.match(wrong))
+    return next((one[1].upper() for one in names if one), None)
+
+
+def _unmarked(line: str) -> str:
+    return _MARK.sub("", line, count=1)
 
 
 def listening(lines: Sequence[str]) -> Iterator[Listening]:

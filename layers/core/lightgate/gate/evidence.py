@@ -3,15 +3,24 @@
 import re
 from collections.abc import Sequence
 
-_TRACEBACK = "Traceback (most recent call last):"
+TRACEBACK = "Traceback (most recent call last):"
+# As honcho, foreman and docker compose write it, and docker logs with times.
+MARK = r"(?:(?:\d\d:\d\d:\d\d )?[\w.-]+ +\| ?|\d{4}-\d\d-\d\d[T ][\d:.]+Z? )"
+_MARK = re.compile(MARK)
 # What commands print of an error without a traceback. Advice may follow in lines below it.
 _ERROR = re.compile(
     r"(?:[\w.]*(?:Error|Exception|Interrupt|MigrationHistory)|error|fatal|FATAL)\b:? ?\S"
     r"|Unknown command: |(?:\S+: )?(?:line )?\d+: .*not found|.*: error: "
 )
 _CHECKS = re.compile(r"SystemCheckError: |[\w.]*CommandError: System check identified")
-_SECTIONS = ("CRITICALS:", "ERRORS:")  # of the failing checks, each with lines of its own
+# Of the failing checks, each with lines of its own. Only with --fail-level may the last ones fail.
+_SECTIONS = ("CRITICALS:", "ERRORS:", "WARNINGS:", "INFOS:")
 _WANTED = "Migrations for '"  # what makemigrations --check prints, with the names below it
+_CONSEQUENCE = re.compile(
+    r"current transaction is aborted|until the end of the 'atomic' block"
+    r"|Unable to configure (?:handler|formatter|root logger)|populate\(\) isn't reentrant"
+    r"|(?:connection|cursor) already closed|gunicorn\.errors\.HaltServer|^SystemExit"
+)
 _NO_REASON = re.compile(
     r"\s|HINT: |(?:\[[^\]]*\] *)*(?:DEBUG|INFO|TRACE)\b|\d{4}-\S+ \S+ (?:DEBUG|INFO)\b"
 )
@@ -32,9 +41,9 @@ def find_evidence(lines: Sequence[str], reported: str) -> str:
         for number, line in enumerate(said[:-1]):
             if line in _SECTIONS:
                 return said[number + 1]
-    for line in reversed(said):
-        if line in raised or _ERROR.match(line):
-            return line
+    errors = [line for line in reversed(said) if line in raised or _ERROR.match(line)]
+    if errors:
+        return next((line for line in errors if not is_consequence(line)), errors[0])
     for number, line in enumerate(said):
         if line.startswith(_WANTED):
             names = [one.strip() for one in said[number + 1 :] if one.endswith(".py")]
@@ -43,13 +52,21 @@ def find_evidence(lines: Sequence[str], reported: str) -> str:
     return next(reversed(reasons or said), reported)
 
 
+def is_consequence(line: str) -> bool:
+    """Whether the exception only follows from one before it, which names the cause."""
+    return _CONSEQUENCE.search(line) is not None
+
+
 def exceptions(lines: Sequence[str]) -> list[str]:
-    """The line that ends each traceback, with the exception and its words."""
+    """The line that ends each traceback, with the exception and its words.
+
+    A process manager, or the reader of a log, may have put a name or a time before each line.
+    """
     found, is_inside = [], False
     for line in lines:
-        if line.endswith(_TRACEBACK):
+        if line.endswith(TRACEBACK):
             is_inside = True
-        elif is_inside and line[:1].strip():
+        elif is_inside and _MARK.sub("", line, count=1)[:1].strip():
             found.append(line)
             is_inside = False
     return found

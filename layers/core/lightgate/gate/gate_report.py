@@ -132,6 +132,10 @@ class Detail(enum.StrEnum):
     INSUFFICIENT_RESOURCES = "insufficient resources"
     NO_PRIVILEGE = "no privilege"
     LOCK_RISK = "lock risk"
+    CERTIFICATE = "certificate"
+    NO_HOST = "no host"
+    SERVER_TOO_OLD = "server too old"
+    DATABASE_FILE = "database file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,12 @@ from lightgate.gate.gate_report import GateReport
 from lightgate.gate.log_lines import events, moment_of, plain_text
 from lightgate.migrations.compatibility import Judgement, Verdict, together
 
-_MOST_APPS = 200
+_MOST_APPS = 500  # a report of a gate has no room for more
 _MOST_NAMES = 20
 _LONGEST_NAME = 100
+_LONGEST_HASH = 10
 # Django prints it at the beginning of a line: a request in an access log cannot imitate it.
-_APPLYING = re.compile(r"\s*(?:\x1b\[[0-9;]*m)*\s*Applying (\w{1,100}\.\w{1,255})\.\.\.")
+_APPLYING = re.compile(r"\s*(?:\x1b\[[0-9;]*m)*\s*(?:Una|A)pplying (\w{1,100}\.\w{1,255})\.\.\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def read_recorded(release: str, gate: str, lines: Iterable[str]) -> RecordedMigr
 
 
 def applied_in(lines: Iterable[str]) -> list[str]:
-    """The migrations that Django says it applies in these lines of a log."""
+    """The migrations that Django says it applies or reverses in these lines of a log."""
     found = (_APPLYING.match(line) for line in lines)
     return list(dict.fromkeys(match[1][:_LONGEST_NAME] for match in found if match is not None))
 
@@ -107,7 +108,8 @@ class Outside:
                 Judgement(
                     verdict=Verdict.ONE_WAY,
                     reasons=(
-                        f"Migrations were applied outside the gate: {', '.join(self.applied)}. "
+                        "Migrations were applied or reversed outside the gate: "
+                        f"{', '.join(self.applied)}. "
                         "Lightgate has not seen their plan, so the previous version may fail.",
                     ),
                 )
@@ -165,9 +167,11 @@ def _shown(app: str, recorded: RecordedMigrations) -> str:
 
 
 def _hashes(told: object) -> Mapping[str, str]:
-    if not isinstance(told, dict) or len(told) > _MOST_APPS:
+    if not isinstance(told, dict):
         return {}
-    found = {plain_text(k, _LONGEST_NAME): plain_text(v, _LONGEST_NAME) for k, v in told.items()}
+    # Those of two reports are compared: of both the same ones are left out.
+    known = sorted((k, v) for k, v in told.items() if isinstance(k, str))[:_MOST_APPS]
+    found = {plain_text(k, _LONGEST_NAME): plain_text(v, _LONGEST_HASH) for k, v in known}
     return {key: value for key, value in found.items() if key and value}
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightgate import VERSION
 from lightgate.codec import encode
 from lightgate.notifications.email import (
     cause,
@@ -54,6 +55,7 @@ def subject_line(stage: str, app: str, status: str, words: str) -> str:
 def machine(report: Report) -> dict[str, Any]:
     """The message as a JSON object; `messageId` is the same however often it is sent."""
     return {
+        "lightgateVersion": VERSION,
         "messageId": f"lightgate-{report.app}-{report.release}",
         "kind": report.kind.value,
         "app": report.app,

@@ -63,7 +63,20 @@ def timeline(record: ReadableRecord, evidence: Evidence | None = None) -> Sequen
     if record.ended_at is not None and record.status != RELEASING:
         found.append(Event(at=record.ended_at, what="ended", text=record.status))
     first, *others = found
-    return [first, *sorted(others, key=lambda event: (event.what == "ended", event.at))]
+    return [first, *sorted(others, key=_place)]
+
+
+# Two events of one check have moments of their own, and not in the order of cause and effect: the
+# permit needs the snapshot. A person sees whole seconds.
+_ORDER = (
+    *("admission", "snapshot", "deployment", "plan", "permit", "migration", "activation"),
+    *("health", "rollback"),
+)
+
+
+def _place(event: Event) -> tuple[bool, datetime, int, datetime]:
+    rank = _ORDER.index(event.what) if event.what in _ORDER else len(_ORDER)
+    return event.what == "ended", event.at.replace(microsecond=0), rank, event.at
 
 
 def started_by(record: ReadableRecord) -> str:

@@ -15,7 +15,8 @@ CONTROLS = re.compile(
     r"|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 ASSIGNED = (
-    r"(?i)((?:password|passwd|pwd|secret|token|(?:api|access|private)_?key|credentials?)\w{0,40}[\"']?"
+    r"(?i)((?:password|passwd|pwd|secret|token|(?:api|access|private)_?key|credentials?)\w{0,40}(?<!Error)"
+    r"[\"']?"
     r"\s*[=:]\s*)(?:([\"'])((?:\\.|(?!\2).)*)|([^\s\"',;&]+))"
 )
 

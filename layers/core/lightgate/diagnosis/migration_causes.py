@@ -1,0 +1,99 @@
+"""Why migrations, or Django's checks before them, fail."""
+
+from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
+from lightgate.diagnosis.symptoms import FailureKind, Remedy
+
+_EXISTS = (
+    "The database already has what the migration creates.",
+    "Find out what created it (an earlier attempt, another branch, a change by hand). Compare "
+    "python manage.py showmigrations with the schema, and correct the one that is wrong",
+)
+_ROWS = (
+    "Rows of the table do not fit the change.",
+    "Correct these rows first, by hand or in a migration before this one",
+)
+
+# The first rule that fits a line counts.
+MIGRATION_RULES: tuple[LogRule, ...] = (
+    rule(
+        EXCEPTION + r"""(?:.*\b(?:relation|column|constraint|type|schema)\b .* already exists"""
+        r"""|.*\((?:1050|1060|1061|1826), |.*(?:table|index) \S+ already exists)""",
+        *_EXISTS,
+        ends_the_app=False,
+    ),
+    rule(
+        EXCEPTION + r"InconsistentMigrationHistory: ",
+        "The recorded migrations contradict the dependencies of the migrations in the image.",
+        "Compare python manage.py showmigrations --plan with the table django_migrations: a "
+        "migration was renamed, or got a dependency after it was applied",
+    ),
+    rule(
+        EXCEPTION + r"(?:CommandError: )?Conflicting migrations detected",
+        "Two migrations of one app follow the same migration.",
+        "Merge them with python manage.py makemigrations --merge, commit the new migration",
+    ),
+    rule(
+        r"Migrations for '[^']+':",
+        "The models of the image have changes without a migration.",
+        "Run python manage.py makemigrations, commit the new migration",
+    ),
+    rule(
+        r"(?:SystemCheckError: |\?: |.*\(\w+\.[EC]\d+\) )",
+        "A system check of Django failed.",
+        "Run python manage.py check with this image and the app's variables, correct what it names",
+    ),
+    rule(
+        EXCEPTION + r"NodeNotFoundError: ",
+        "A migration depends on one that the image does not have.",
+        "Commit the missing migration (.gitignore and .dockerignore may leave it out), or install "
+        "the version of the package that has it",
+    ),
+    rule(
+        EXCEPTION + r"(?:CircularDependencyError|BadMigrationError|AmbiguityError): ",
+        "Django cannot read the migrations of the image.",
+        "Correct the migrations that the error names",
+    ),
+)
+
+# The same words of the running app are about something else.
+ROW_RULES: tuple[LogRule, ...] = (
+    rule(
+        EXCEPTION + r"\w+: (?:column .* contains null values|could not create unique index"
+        r"|check constraint .* is violated by some row"
+        r"|insert or update on table .* violates foreign key"
+        r"|value too long for type"
+        r"|\((?:1048|1062|1138|1264|1265|1406|1452|3819|4025), )",
+        *_ROWS,
+        kind=FailureKind.MIGRATION_ERROR,
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r".*because it has pending trigger events",
+        "The migration changes rows and then their table in one transaction.",
+        "Split it: one migration for the rows, and one for the table",
+    ),
+    rule(
+        r".*(?:could not open extension control file|extension \"([^\"]+)\" is not available"
+        r"|type \"(geometry|geography|vector|citext|hstore|ltree)\" does not exist)",
+        "The database lacks the extension {0}.",
+        "Create the extension in the database as its administrator, or use a server that has it",
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r".*because other objects depend on it",
+        "A view, or another object, needs what the migration drops.",
+        "Drop this object in the migration first, and create it again after it",
+    ),
+    rule(
+        r".*\((?:1215|3780), |.*errno: 150 ",
+        "The foreign key and the column that it names differ in type, collation or engine.",
+        "Compare both tables with SHOW CREATE TABLE, and make the columns alike",
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r".*out of shared memory$|.*\(1206, ",
+        "The migration takes more locks than the server allows.",
+        "Split the migration, or raise max_locks_per_transaction on PostgreSQL",
+        remedy=Remedy.EITHER,
+    ),
+)

@@ -1,0 +1,85 @@
+"""The commands that an output names, and what a terminal gets of what others have written."""
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+from rich.text import Text
+
+from lightgate_cli import next_command, output, terminal
+from lightgate_cli.connection import Target
+from lightgate_cli.logs import printable
+from lightgate_cli.main import main
+
+CHOSEN = Target(profile="ops", region="eu-central-1", stack="shop")
+OPTIONS = " --profile ops --region eu-central-1 --stack shop"
+# Colors, the title of a window, the clipboard, a line that overwrites itself, and C1.
+HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\rd\x08e\x9bf\x7f\n\u2028g"
+
+
+@pytest.fixture
+def running() -> Iterator[None]:
+    """A command that the user has called with options."""
+    with click.Context(main):
+        next_command.remember(CHOSEN.options)
+        yield
+
+
+def test_every_command_with_these_options_gets_them_and_no_other() -> None:
+    with click.Context(main) as context:
+        commands = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    connected = {
+        name
+        for name, command in commands.items()
+        if command is not None and "profile" in {each.name for each in command.params}
+    }
+
+    assert set(next_command.CONNECTED) == connected
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("lightgate show v3", f"lightgate show{OPTIONS} v3"),
+        ("lightgate run a -- lightgate x", f"lightgate run{OPTIONS} a -- lightgate x"),
+        ("To resume: lightgate resume a", f"To resume: lightgate resume{OPTIONS} a"),
+        ("lightgate validate shows every problem.", "lightgate validate shows every problem."),
+        ("snapshot lightgate-crops-1", "snapshot lightgate-crops-1"),
+    ],
+)
+def test_the_next_command_gets_the_options_of_this_one(
+    text: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [line] = output.labelled("Next", text, width=None)
+    output.print_lines([text])
+    terminal.tell(text)
+    terminal.error(text)
+
+    assert line.plain == f"Next         {found}"
+    shown = capsys.readouterr()
+    assert shown.out == f"{found}\n"
+    assert shown.err == f"{found}\nerror: {found}\n"
+
+
+def test_without_options_the_next_command_has_none() -> None:
+    assert Target().options == ""
+    assert next_command.with_options("lightgate show v3") == "lightgate show v3"
+
+
+def test_what_others_have_written_stays_one_line_that_no_terminal_obeys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output.print_lines([HOSTILE, Text(HOSTILE, style="red")])
+    output.print_lines(output.table(["A", "B"], [[HOSTILE, "x"]], width=None))
+    output.print_lines(output.labelled("Cause", HOSTILE, width=80))
+    terminal.error(HOSTILE)
+    terminal.tell(HOSTILE)
+    click.echo(printable(HOSTILE + "\tend"))
+
+    shown = capsys.readouterr()
+    lines = (shown.out + shown.err).split("\n")
+    assert len(lines) == 9
+    assert all(re.fullmatch(r"[ -~\t]*", line) for line in lines), lines
+    assert "\tend" in shown.out
