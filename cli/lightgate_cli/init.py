@@ -18,6 +18,7 @@ from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.files import name_of
+from lightgate_cli.next_command import with_options
 from lightgate_cli.options import connected
 from lightgate_cli.translating.answering import Given, Questions, answer
 from lightgate_cli.translating.build import Written, build_spec
@@ -240,7 +241,7 @@ def _text(spec: Json) -> str:
 def _say_what_next(written: Written, app: str, connection: Connection, path: Path | None) -> None:
     """The commands from here to the first release."""
     say: Callable[[str], None] = lambda line: click.echo(line, err=path is None)  # noqa: E731
-    stack, options = connection.stack, connection.options
+    stack = connection.stack
     file = shlex.quote(str(path)) if path is not None else "FILE"
     if written.secrets:
         say("\nStore the secrets. Each command waits for one value, and shows nothing:")
@@ -251,5 +252,5 @@ def _say_what_next(written: Written, app: str, connection: Connection, path: Pat
         f"  aws ssm put-parameter --name /{stack}/apps/{app} --type String "
         f"--tier Intelligent-Tiering --overwrite --value file://{file}"
     )
-    say(f"  lightgate doctor {app}{options}")
-    say(f"  lightgate release {app} --follow{options}")
+    say(with_options(f"  lightgate doctor {app}"))
+    say(with_options(f"  lightgate release {app} --follow"))

@@ -1,4 +1,4 @@
-"""Messages on standard error, one line each. On a terminal, their kind has a color.
+"""Messages on standard error. On a terminal, their kind has a color.
 
 They may quote what others have written: a name, an error of AWS, a record.
 """
@@ -36,7 +36,7 @@ def problems(reasons: Sequence[str]) -> None:
 
 def tell(text: str) -> None:
     """One line without a kind, such as what to do next."""
-    click.echo(harmless(with_options(text)), err=True)
+    click.echo(_told(text), err=True)
 
 
 def after_interrupt(text: str, command: str) -> None:
@@ -52,5 +52,9 @@ def harmless(text: str) -> str:
 
 
 def _line(kind: str, color: str, text: str) -> None:
-    told = harmless(with_options(text))
-    click.echo(f"{click.style(kind, fg=color, bold=True)}: {told}", err=True)
+    click.echo(f"{click.style(kind, fg=color, bold=True)}: {_told(text)}", err=True)
+
+
+def _told(text: str) -> str:
+    """As it is shown. A message may have several lines."""
+    return "\n".join(map(harmless, with_options(text).split("\n")))

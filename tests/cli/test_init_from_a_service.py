@@ -68,8 +68,8 @@ def test_the_running_version_of_a_service_becomes_a_spec(
     assert spec["secrets"]["SECRET_KEY"] == "ssm:/lightgate/secrets/harvest/SECRET_KEY"
     assert spec["publicEndpoint"]["healthCheck"]["path"] == "/healthz"
     assert said.output.splitlines()[-2:] == [
-        "  lightgate doctor harvest --local",
-        "  lightgate release harvest --follow --local",
+        "  lightgate doctor --local harvest",
+        "  lightgate release --local harvest --follow",
     ]
 
 

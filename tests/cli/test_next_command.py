@@ -80,6 +80,6 @@ def test_what_others_have_written_stays_one_line_that_no_terminal_obeys(
 
     shown = capsys.readouterr()
     lines = (shown.out + shown.err).split("\n")
-    assert len(lines) == 9
+    assert len(lines) == 11
     assert all(re.fullmatch(r"[ -~\t]*", line) for line in lines), lines
     assert "\tend" in shown.out

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from lightgate.aws.dynamodb import Table
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.codec import encode
 from lightgate.errors import MissingError
+from lightgate.names import start_of
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.release_record import (
     MigrationStatus,
@@ -305,3 +307,82 @@ def test_the_record_of_what_is_live_expires_once_another_version_is(
     items = cloud.client("dynamodb").scan(TableName=table.NAME)["Items"]
     expiring = {one["item"]["S"]: one["expiresAt"]["N"] for one in items if "expiresAt" in one}
     assert expiring == {"release#r1": str(int(STARTED.timestamp()))}
+
+
+def put(cloud: Cloud, release: str, attributes: dict[str, object]) -> None:
+    write = Table(cloud.client("dynamodb"), table.NAME).put(
+        "crops", f"release#{release}", attributes
+    )
+    cloud.client("dynamodb").transact_write_items(TransactItems=[write])
+
+
+def test_a_record_of_an_earlier_version_is_shown_with_what_it_has(
+    cloud: Cloud, records: Releases
+) -> None:
+    failure = {"kind": "migration-error", "what": "0002 failed.", "evidence": "no such column"}
+    outcome = {"status": "ROLLED_BACK", "cause": "It failed.", "stage": "production"}
+    admission = {"release": {"tag": "v2", "repository": "crops", "commandLine": 1}}
+    documents = {
+        "outcome": json.dumps(outcome | {"failure": failure}),
+        "admission": json.dumps(admission),
+    }
+    put(cloud, ID, {"status": "ROLLED_BACK", "digest": "sha256:1", **documents})
+
+    [found] = records.history("crops")
+
+    assert (found.release, found.status, found.tag) == (ID, "ROLLED_BACK", "v2")
+    assert found.started_at == start_of(ID)
+    assert (found.cause, found.evidence_line) == ("0002 failed.", "no such column")
+    assert (found.failure_code, found.digest) == ("migration-error", "sha256:1")
+    assert "only a part of it is shown" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"schemaVersion": 1},
+        {"schemaVersion": 1, "release": ID, "kind": "IMAGE", "stages": "x", "status": "FAILED"},
+        {"schemaVersion": 1, "status": 7, "outcome": {"status": [], "failure": "x"}},
+        {"outcome": "{}", "admission": "{}"},
+        {"admission": {"release": "x"}},
+    ],
+)
+def test_a_broken_record_hides_no_other_one(
+    cloud: Cloud, records: Releases, broken: dict[str, object]
+) -> None:
+    good = record("crops", "20261129t091001z-7849e651-0001", "SUCCEEDED")
+    records.record_outcome(
+        replace(FIRST, release=good.release),
+        good,
+        rollback=None,
+        digest=None,
+        owes_message=False,
+        expires_at=None,
+    )
+    put(cloud, ID, broken)
+    put(cloud, "no-id", broken)
+
+    assert [one.release for one in records.history("crops")] == sorted(
+        [ID, good.release], reverse=True
+    )
+
+
+def test_an_old_release_is_found_by_its_id(
+    records: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightgate.aws.dynamodb_releases._MOST_RELEASES", 2)
+    for number in range(4):
+        release = f"20261129t09100{number}z-7849e651-0001"
+        records.record_outcome(
+            replace(FIRST, release=release),
+            record("crops", release, "SUCCEEDED", execution=f"arn:x:{number}"),
+            rollback=None,
+            digest=None,
+            owes_message=False,
+            expires_at=None,
+        )
+
+    first = "20261129t091000z"
+    assert not [one for one in records.history("crops") if one.release.startswith(first)]
+    [found] = records.history("crops", first)
+    assert found.release == f"{first}-7849e651-0001"

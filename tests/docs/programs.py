@@ -166,6 +166,8 @@ def _tests() -> Sequence[PurePosixPath]:
 def _make(words: Sequence[str]) -> str:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for word in words:
+        if word == "-s":
+            continue
         name, is_variable, value = word.partition("=")
         if not is_variable:
             if not re.search(rf"^{re.escape(word)}:.*## ", makefile, re.MULTILINE):

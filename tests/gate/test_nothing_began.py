@@ -6,7 +6,7 @@ import pytest
 
 from lightgate.gate.report_reader import read_gate_report
 from tests.gate.programs import RELEASE, Program, Runner
-from tests.gate.projects import Project, Rows
+from tests.gate.projects import HALF, Project, Rows
 
 CHECK = """
     import os
@@ -103,3 +103,32 @@ def test_without_djangos_own_lines_nothing_shows_that_no_migration_began(
             settings.write("\nimport sys\nsys.stdout = open('log', 'a')\n")
 
     assert failed_with(crops.gate(runner)) == "exit, not known"
+
+
+@pytest.mark.parametrize("by", ["a command of before", "a handler of pre_migrate"])
+def test_rows_that_were_changed_before_migrate_are_not_said_to_be_unchanged(
+    runner: Runner, crops: Project, rows: Rows, by: str
+) -> None:
+    rows.begin()
+    crops.migration(HALF)
+    is_handler = by == "a handler of pre_migrate"
+    if is_handler:
+        crops.write("crops/models.py", "from django.db.models.signals import pre_migrate\n"
+                    "def count(**_):\n    print('rows')\npre_migrate.connect(count)\n")  # fmt: skip
+
+    before = [] if is_handler else [["true"]]
+    failed = crops.gate(runner, before=before).event("failed")
+
+    assert (failed["database"], failed["rows"]) == ("unchanged", "not known")
+
+
+def test_a_command_that_only_checks_leaves_the_rows_known(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    crops.migration(HALF)
+
+    before = [["true", "manage.py", "makemigrations", "--check"]]
+    failed = crops.gate(runner, before=before).event("failed")
+
+    assert (failed["database"], failed.get("rows")) == ("unchanged", None)

@@ -566,3 +566,10 @@ def test_a_command_whose_program_is_missing_was_not_run() -> None:
     )
 
     assert (found.kind, found.evidence) == (Kind.COMMAND_NOT_RUN, error)
+
+
+def test_what_ran_before_migrate_may_have_changed_rows() -> None:
+    found = of_gate(database="unchanged", rows_unknown=True)
+
+    assert "The schema is unchanged." in found.what
+    assert "has changed rows is unknown" in found.what

@@ -18,6 +18,7 @@ from lightgate.aws.dynamodb import Table, as_values
 from lightgate.codec import DecodeError, decode, encode
 from lightgate.errors import MissingError
 from lightgate.outcome.begun_record import begun_record
+from lightgate.records.earlier_record import earlier_record
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.release_record import ReadableRecord
 from lightgate.records.version import VersionRecord, read_version
@@ -158,7 +159,7 @@ class Releases:
             if (outcome := _document(item, "outcome")) is not None:
                 yield outcome
 
-    def _newest_items(self, app: str) -> Iterator[Mapping[str, Any]]:
+    def _newest_items(self, app: str, beginning: str = "") -> Iterator[Mapping[str, Any]]:
         """The app's last 200 releases as they are in the table, the newest first."""
         pages = self._table.client.get_paginator("query").paginate(
             TableName=self._table.name,
@@ -166,7 +167,7 @@ class Releases:
             ScanIndexForward=False,
             KeyConditionExpression="app = :app AND begins_with(#item, :begin)",
             ExpressionAttributeNames={"#item": "item"},
-            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": _release("")}},
+            ExpressionAttributeValues={":app": {"S": app}, ":begin": {"S": _release(beginning)}},
             PaginationConfig={"MaxItems": _MOST_RELEASES, "PageSize": _LISTED_VERSIONS},
         )
         for page in pages:
@@ -234,10 +235,14 @@ class Releases:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
-    def history(self, app: str) -> Iterator[ReadableRecord]:
-        """The readable records of the app's last 200 releases, the newest first."""
-        for item in self._newest_items(app):
-            if (found := _readable(item)) is not None:
+    def history(self, app: str, beginning: str = "") -> Iterator[ReadableRecord]:
+        """The records of the app's last 200 releases, the newest first.
+
+        With a `beginning` only those whose ids begin so. A record in another shape is there with
+        the facts that can be read.
+        """
+        for item in self._newest_items(app, beginning):
+            if (found := _readable(item) or _earlier(app, item)) is not None:
                 yield found
 
     def owes_message(self, app: str, release: str) -> bool:
@@ -371,10 +376,17 @@ def _document(found: Mapping[str, Any], name: str) -> _Json | None:
 
 
 def _readable(found: Mapping[str, Any]) -> ReadableRecord | None:
-    """None for a record that an earlier version of Lightgate has written."""
-    if "schemaVersion" not in found:
-        return None
-    return decode(ReadableRecord, as_values(found), ignore_unknown=True)
+    """None for a record in another shape, as an earlier version of Lightgate has written it."""
+    if "schemaVersion" in found:
+        with contextlib.suppress(DecodeError):
+            return decode(ReadableRecord, as_values(found), ignore_unknown=True)
+    return None
+
+
+def _earlier(app: str, found: Mapping[str, Any]) -> ReadableRecord | None:
+    release = found["item"]["S"].removeprefix(_release(""))
+    documents = [_document(found, name) or {} for name in ("outcome", "admission")]
+    return earlier_record(app, release, as_values(found), *documents)
 
 
 def _record(found: Mapping[str, Any]) -> ReleaseRecord:

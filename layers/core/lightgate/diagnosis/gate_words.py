@@ -39,6 +39,11 @@ def left(failure: Failure) -> str:
     """What the gate found in the database afterwards, as a further sentence."""
     if failure.database is DatabaseAfter.UNCHANGED and failure.around:
         return " The schema is unchanged. Whether this command has changed rows is unknown."
+    if failure.database is DatabaseAfter.UNCHANGED and failure.rows_unknown:
+        return (
+            " The schema is unchanged. Whether a command of before, or a handler of pre_migrate, "
+            "has changed rows is unknown."
+        )
     return "" if failure.database is None else _LEFT[failure.database]
 
 

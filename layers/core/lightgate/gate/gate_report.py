@@ -170,7 +170,8 @@ class Failure:
     Rules go by `cause` and `detail`. `holders` are the sessions that stood in its way.
     `database` is None if the gate does not read the database. `left` is what of a half applied
     migration is there. If it is not `migrate` itself that
-    failed, `step` says which command did, and `command` has its words.
+    failed, `step` says which command did, and `command` has its words. `rows_unknown` says that
+    a command or a handler before it may have changed rows, which nothing shows.
     """
 
     container: str
@@ -185,6 +186,7 @@ class Failure:
     left: Sequence[Leftover] = ()
     step: CommandStep | None = None
     command: str | None = None
+    rows_unknown: bool = False
 
     @property
     def around(self) -> str | None:

@@ -3,7 +3,7 @@
 The supervisor's `secret_parts` decides what counts as a secret, in the gate and here. A text of
 another program may show a secret in another form: escaped as JSON or Python write it,
 percent-encoded, as an HTML entity, with colours, or several of these at once. `Mask` compares
-text and secret without these forms.
+text and secret without these forms, and without quotes, which shells, SQL and YAML double.
 """
 
 import html
@@ -24,12 +24,13 @@ _INVISIBLE = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2060\ufeff"
 _FORMS = re.compile(
     rf"(?P<terminal>\\+(?:x1b|u001[bB]|033|e)\[[0-?]*[ -/]*[@-~]|{CONTROLS.pattern})"
     r"|(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
+    r"|\\+(?P<octal>[0-3][0-7]{2})"
     r"|\\+u(?P<short>[0-9a-fA-F]{4})"
     r"|\\+U(?P<long>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
     r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,7}|#x[0-9a-fA-F]{1,6});)"
-    rf"|(?P<dropped>\\+[nrtfv]?|[\s+{_INVISIBLE}]+)"
+    rf"|(?P<dropped>\\+[nrtfv]?|[\s+'\"{_INVISIBLE}]+)"
 )
-_LEFT_OUT = re.compile(rf"[\s\\+{_INVISIBLE}]+")
+_LEFT_OUT = re.compile(rf"[\s\\+'\"{_INVISIBLE}]+")
 # A presigned URL, or a header or parameter that carries what signs one.
 _WORD = re.compile(r"[^\s\"'<>]+")
 _SIGNS = re.compile(r"(?i)x-amz-(?:signature|security-token|credential)")
@@ -119,7 +120,7 @@ def _plain(text: str) -> str:
 def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
     """The text's characters behind all forms, and for each one the place where it stands.
 
-    White space, backslashes and plus signs are left out: forms differ in them.
+    White space, backslashes, quotes and plus signs are left out: forms differ in them.
     """
     plain: list[str] = []
     places: list[tuple[int, int]] = []
@@ -146,6 +147,8 @@ def _decoded(form: re.Match[str]) -> str:
     match form.lastgroup:
         case "byte" | "short" | "long" as group:
             return chr(int(form[group], 16))
+        case "octal":
+            return chr(int(form["octal"], 8))
         case "entity":
             return html.unescape(form[0])
         case _:

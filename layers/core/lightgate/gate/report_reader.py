@@ -261,6 +261,7 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         step=_step(event.get("step")),
         command=plain_text(event.get("command"), _LONGEST_COMMAND),
         left=tuple(_left(event.get("leftovers"))),
+        rows_unknown=event.get("rows") is not None,
     )
 
 

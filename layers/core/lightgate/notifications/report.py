@@ -24,6 +24,7 @@ from lightgate.records.recorded_outcome import Cost
 from lightgate.release.lock import Lock
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
+from lightgate.release.unchecked_request import requested_version
 from lightgate.rollback.version_history import (
     applied_nothing,
     may_have_changed,
@@ -250,7 +251,9 @@ def report_of(
         tag=release.tag if release is not None else tag,
         requested_digest=digest,
         command=release.command if release is not None else None,
-        rollback_to=release.rollback_to if release is not None else None,
+        rollback_to=(
+            release.rollback_to if release is not None else requested_version(state.request)
+        ),
         live=live,
         is_down=is_down,
         cost=cost,

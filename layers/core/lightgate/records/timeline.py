@@ -91,7 +91,8 @@ def started_by(record: ReadableRecord) -> str:
         case StartedBy.RELEASE:
             return f"to roll back {record.caused_by}"
     if record.kind is ReleaseKind.ROLLBACK:
-        return f"by {who}: rollback to version {record.rollback_to}"
+        to = "" if record.rollback_to is None else f" to version {record.rollback_to}"
+        return f"by {who}: rollback{to}"
     if record.kind is ReleaseKind.COMMAND:
         return f"by {who}: {' '.join(record.command or ())}"
     return f"by {who}"

@@ -25,7 +25,12 @@ _NOT_DJANGO = {
     *("flyway", "alembic", "liquibase", "goose", "dbmate", "prisma", "knex", "sequelize", "atlas"),
     *("rails", "rake", "sqitch", "sqlx", "diesel", "migrate-mongo", "typeorm"),
 }
-_RUNS_TARGETS = {"make", "just", "task", "invoke", "inv", "fab"}
+_RUNS_TARGETS = {"make", "just", "task", "invoke", "inv", "fab", "npm", "yarn", "pnpm"}
+# What they start stands in a file of the image.
+_PROCESS_MANAGERS = {
+    *("supervisord", "honcho", "foreman", "forego", "goreman", "overmind", "hivemind", "circusd"),
+    *("s6-svscan", "runsvdir", "runsv", "pm2-runtime", "pebble"),
+}
 
 
 class Migrates(enum.Enum):
@@ -63,8 +68,10 @@ def _runs_a_script(words: Sequence[str]) -> bool:
     if not words:
         return False
     name = PurePosixPath(words[0]).name
+    if words[0] in (".", "source"):
+        return True
     if name in SHELLS:
         return len(words) > 1 and "-c" not in words
-    if name in _RUNS_TARGETS or _SCRIPT.fullmatch(name):
+    if name in _RUNS_TARGETS | _PROCESS_MANAGERS or _SCRIPT.fullmatch(name):
         return True
     return "/" in words[0] and _SCRIPT_PATH.fullmatch(words[0]) is not None

@@ -31,7 +31,7 @@ from django.db.backends.signals import connection_created  # type: ignore[import
 from lightgate.gate.programs.django_helper.attempts import Attempts
 from lightgate.gate.programs.django_helper.channel import BEAT, Channel
 from lightgate.gate.programs.django_helper.classes import ORDER, worst
-from lightgate.gate.programs.django_helper.command import Command
+from lightgate.gate.programs.django_helper.command import Command, has_own_handlers
 from lightgate.gate.programs.django_helper.database import Database
 from lightgate.gate.programs.django_helper.environment import choose_environment
 from lightgate.gate.programs.django_helper.errors import (
@@ -416,6 +416,8 @@ class Helper:
         is_good = end["ok"] and not pending and not unplanned
         result = self.attempts.record_end(plan, after, end, is_good)
         result.update(schema=after.schema, left=after.found)
+        if not end["ok"] and end["ran"] and has_own_handlers():
+            result["rows"] = "not known"
         if not end["ok"] and self.is_passing(end) and end["detail"]:
             result["detail"] = end["detail"]
         if unplanned:

@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import nullcontext
 from typing import Any, NoReturn
+from weakref import ReferenceType
 
 import django  # type: ignore[import-untyped]
 from django.core.management.base import (  # type: ignore[import-untyped]
@@ -19,6 +20,7 @@ from django.core.management.commands.migrate import (  # type: ignore[import-unt
 )
 from django.db import connections  # type: ignore[import-untyped]
 from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
+from django.db.models.signals import pre_migrate  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.errors import StaysShut
 
@@ -103,6 +105,13 @@ class Command:
             if value != action.default:
                 words += [one + f"={v}" * (action.nargs != 0) for one in names for v in values]
         return words
+
+
+def has_own_handlers() -> bool:
+    """Whether the project has handlers of pre_migrate, which may change rows."""
+    handlers = [one[1] for one in pre_migrate.receivers]
+    found = [one() if isinstance(one, ReferenceType) else one for one in handlers]
+    return not all(one is None or is_of_django(one) for one in found)
 
 
 def is_of_django(function: Any) -> bool:

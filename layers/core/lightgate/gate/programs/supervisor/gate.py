@@ -62,6 +62,7 @@ class Gate:
         self.mailbox = Mailbox(self)
         self.children: list[Child] = []  # the command, and after it its probe or helpers
         self.running: dict[str, str] = {}  # what runs before or after `migrate`, for a failure
+        self.may_have_changed_rows = False  # by a command before `migrate`
         self.stopping = 0  # the signal that stops us
         self.pending = bytearray()  # output that stdout has not taken yet
         self.unfinished: Child | None = None  # who wrote a line without its end
@@ -276,6 +277,8 @@ class Gate:
             raised = map(child.shown, child.raised)
             fields["lastLines"] = [one for one in raised if one not in lines] + lines
         fields.update(self.running, **failure.more)
+        if self.may_have_changed_rows:
+            fields["rows"] = "not known"
         self.emit("failed", **{key: value for key, value in fields.items() if value is not None})
         self.announce("FAILED")
 

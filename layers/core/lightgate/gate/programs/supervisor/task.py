@@ -17,6 +17,11 @@ from lightgate.gate.programs.supervisor.troubles import PASSING
 if TYPE_CHECKING:
     from lightgate.gate.programs.supervisor.gate import Gate
 
+# Commands of Django that change no rows, or whose changes are on record.
+READING = {
+    *("check", "makemigrations", "showmigrations", "collectstatic", "compilemessages", "migrate")
+}
+
 
 def perform(gate: Gate, config: dict[str, Any]) -> None:
     """Do the task if there is anything to do, and announce its end."""
@@ -164,6 +169,8 @@ def run(
     gate.running = {} if is_main else {"step": step, "command": " ".join(argv)[:LINE_LIMIT]}
     if not is_main:
         gate.emit("running", **gate.running)
+    if step == "before" and not READING & set(argv):
+        gate.may_have_changed_rows = True
     child = gate.start(argv, is_probe=False, extra=helper.environment(is_main) if helper else {})
     if is_main and not gate.facts:
         if not helper or helper.order["pending"]:
