@@ -624,6 +624,15 @@ def test_a_reversal_that_is_not_proved_is_a_failure(status: str, changes: dict[s
     assert reversed_as(status, shown, **changes).outcome is Outcome.FAILED
 
 
+def test_a_reversal_that_lost_the_lock_before_it_began_is_a_failure() -> None:
+    lost = {"version": None, "watch": None, "reasons": ["Another release has it."]}
+    found = reversed_as("LOST", service(current=deployment(7)), reversal=ReversalProgress(), **lost)
+
+    assert found.outcome is Outcome.FAILED
+    assert "Lightgate did not reverse the migrations." in found.reasons
+    assert "Another release has it." in found.reasons
+
+
 def test_a_reversal_whose_version_was_replaced_is_a_failure() -> None:
     assert reversed_as("GOOD", service(current=deployment(10))).outcome is Outcome.FAILED
 

@@ -74,7 +74,9 @@ def reverse_migrations(
     """
     release = state.admitted.release
     pause = min(state.admitted.poll_seconds, _LONGEST_PAUSE)
-    progress = replace(progress, poll_seconds=pause)
+    progress = replace(
+        progress, poll_seconds=pause, reversal=progress.reversal or ReversalProgress()
+    )
     service = runtime.lightsail.service(
         release.service, release.service_since, following=progress.release
     )
@@ -200,7 +202,7 @@ def _found_again(
     The deployment exists, so the conditions held. The plan of its gate is checked in any case.
     """
     release, deployment = state.admitted.release, state.created
-    if progress.reversal is None:
+    if progress.target is None:
         service = runtime.lightsail.service(release.service, release.service_since)
         past = listed_records(runtime.releases.versions(release.app), service)
         target = past.get(deployment.previous_version or 0)

@@ -13,6 +13,8 @@ def how_the_reversal_ended(back: RollbackResult) -> Sequence[str]:
             f"Lightgate reversed {names}. The schema is as it was before the release.",
             f"Version {back.target} is live again as version {back.version}.",
         ]
+    if not names:
+        return ["Lightgate did not reverse the migrations.", *_why(back)]
     tried = f"Lightgate tried to reverse {names}, and that failed."
     return [tried, *_why(back), _database(reversal)]
 
