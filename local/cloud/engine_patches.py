@@ -15,7 +15,11 @@ from ministack.core import (  # type: ignore[import-untyped]
     iam_evaluator,
     responses,
 )
-from ministack.services import lambda_svc, stepfunctions  # type: ignore[import-untyped]
+from ministack.services import (  # type: ignore[import-untyped]
+    lambda_svc,
+    sns,
+    stepfunctions,
+)
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
 type _Resource = Callable[..., str]
@@ -46,6 +50,19 @@ def _strict(execute: _Wait) -> _Wait:
 
 
 stepfunctions._execute_wait = _strict(stepfunctions._execute_wait)
+
+
+def _of_a_state(parse: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Keep the message attributes of a state that publishes. The engine drops them."""
+
+    def message_attributes(parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        given = parameters.get("MessageAttributes")
+        return given if isinstance(given, dict) else parse(parameters)
+
+    return message_attributes
+
+
+sns._parse_message_attributes = _of_a_state(sns._parse_message_attributes)
 
 
 _SNAPSHOTS = {

@@ -28,7 +28,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from local.cloud import aws_rules
 from tests.component import table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
-from tests.support.state_machine import iso
+from tests.support.state_machine import iso, with_pages
 from tests.workflow.functions import Functions
 
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
@@ -156,7 +156,7 @@ def definition(topic: str) -> str:
         lambda found: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{_folder(found[1])}",
         DEFINITION.read_text(),
     )
-    text = text.replace("${TopicArn}", topic).replace("${TableName}", table.NAME)
+    text = with_pages(text.replace("${TopicArn}", topic).replace("${TableName}", table.NAME))
     assert "${" not in text
     return text
 

@@ -136,6 +136,7 @@ class World:
         self.started_at: datetime = cloud.clock.now()
         self._numbers = itertools.count(1)
         self._readers: dict[str, None] = {}
+        self.early: list[Message] = []
         self.topic, self._queue = self._topic(), self._subscribed_queue()
         cloud.client("sns").subscribe(
             TopicArn=self.topic,
@@ -243,7 +244,10 @@ class World:
         return record
 
     def messages(self) -> list[Message]:
-        """What was published since this was last asked."""
+        """What was published since this was last asked.
+
+        Messages that a migration has failed go to `early`: the tests are of what follows.
+        """
         sqs, found = self.cloud.client("sqs"), []
         while batch := sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
             "Messages"
@@ -252,7 +256,9 @@ class World:
                 sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=each["ReceiptHandle"])
                 body = json.loads(each["Body"])
                 attributes = {k: v["Value"] for k, v in body["MessageAttributes"].items()}
-                found.append(Message(body["Subject"], attributes, body["Message"]))
+                message = Message(body["Subject"], attributes, body["Message"])
+                is_early = attributes["status"] == "IN_PROGRESS"
+                (self.early if is_early else found).append(message)
         return found
 
     def message(self) -> Message:

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, wraps
 from pathlib import Path
@@ -24,11 +24,12 @@ from lightgate.aws.clients import code_of, make_client
 from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
+from lightgate.records.console_links import Console
 from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
-from lightgate.tracing import trace_without_texts
+from lightgate.tracing import name_in_trace, trace_without_texts
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -74,6 +75,7 @@ class Settings:
     notification_email: str = ""
     record_days: int = 365
     secret_prefix: str = ""
+    console: Console = field(default_factory=Console)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -91,6 +93,11 @@ class Settings:
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
             secret_prefix=environment.get("LIGHTGATE_SECRET_PREFIX", ""),
+            console=Console(
+                # Lambda sets it.
+                log_group=environment.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+                dashboard=environment.get("LIGHTGATE_DASHBOARD"),
+            ),
         )
 
 
@@ -291,8 +298,12 @@ def run(step: _Step, event: Json, context: LambdaContext, *, reads_secrets: bool
 
     @wraps(step)
     def carry_out(event: Json, _context: LambdaContext) -> object:
+        name_in_trace(runtime.tracer, event)
         with _without_texts() if reads_secrets else nullcontext():
-            return encode(step(event, runtime))
+            answer: object = encode(step(event, runtime))
+        if isinstance(answer, dict):
+            name_in_trace(runtime.tracer, answer)
+        return answer
 
     trace_without_texts(runtime.tracer)
     handler = runtime.tracer.capture_lambda_handler(

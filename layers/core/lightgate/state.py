@@ -82,8 +82,8 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartNotice:
-    """The message to publish when a release begins from which there is no automatic rollback."""
+class Notice:
+    """A message to publish while the release goes on."""
 
     subject: str
     message: str
@@ -119,7 +119,7 @@ class Admission(Admitted):
     lock: HeldLock
     admitted_at: datetime
     wait_seconds: int
-    start: StartNotice | None = None
+    start: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,8 @@ class DeploymentProgress:
     `unknown` names the permits that could not be read or written at the last check. `refusal` is
     why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
     once a gate has asked for a permit. `recorded` is what each gate has reported of the record of
-    its database, `outside` what was applied past the gates.
+    its database, `outside` what was applied past the gates. `notice` says that the migrations have
+    failed, until that was published.
     """
 
     status: Status
@@ -172,6 +173,7 @@ class DeploymentProgress:
     snapshot: SnapshotProgress | None = None
     recorded: Mapping[str, RecordedMigrations] = field(default_factory=dict)
     outside: Outside = field(default_factory=Outside)
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,9 +325,10 @@ class Pruned:
 class State:
     """The state of an execution. `request` is its input, which may be anything.
 
-    `waited`: the wait for an abandoned release is over. `started` is the answer of SNS to the
-    message at the start, `error` the error that Step Functions caught. The state machine writes the
-    last three if no outcome could be recorded; no step reads them.
+    `waited`: the wait for an abandoned release is over. `started` and `failed_migration` are the
+    answers of SNS to PublishStart and PublishFailedMigration, `error` the error that Step Functions
+    caught. The state machine writes the last three if no outcome could be recorded; no step reads
+    them.
     """
 
     request: Any
@@ -336,6 +339,7 @@ class State:
     started: Any = None
     snapshot: SnapshotProgress | Stop | None = None
     deployment: DeploymentProgress | ServiceBusy | Stop | None = None
+    failed_migration: Any = None
     verification: Verified | None = None
     rollback: RollbackProgress | None = None
     outcome: FinalOutcome | OutcomeWait | None = None

@@ -202,6 +202,7 @@ def _record_outcome(
         live=_live(shown, versions, app, runtime),
         is_down=shown is not None and shown.current is None,
         cost=cost,
+        console=runtime.settings.console,
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:

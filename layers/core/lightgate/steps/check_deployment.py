@@ -21,6 +21,7 @@ from lightgate.migrations.outside import RecordedMigrations, read_recorded
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateCheckInput, answer_gates
+from lightgate.operations.failure_news import failure_news
 from lightgate.operations.next_check import next_check
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import gates_of, has_told_all, read_gates
@@ -115,6 +116,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     )
     found = _timed(found, deployment, runtime.now())
     pause = next_check(release, found, admitted.history, usual, runtime.now(), waits=is_waiting)
+    found = replace(found, notice=failure_news(state, found, service, runtime))
     return shortened(replace(found, poll_seconds=wait_seconds(pause)))
 
 
