@@ -56,6 +56,7 @@ def find(world: World, subject: str, began: datetime, log: Callable[[], str]) ->
     ending = None if release is None else " | ".join(stands(world, release))
     found = [*_of_release(world, subject, began), *_of_next(world)]
     found += [f"the secret {secret} is written" for secret in world.leaked(log())]
+    found += world.account.rights.problems
     return Findings(ending, found)
 
 
