@@ -125,7 +125,7 @@ def test_the_steps_of_the_readme_lead_to_a_first_release(reader: Reader) -> None
         "lightgate doctor crops-backend\n": "lightgate doctor crops-backend || true\n",
     }
 
-    assert "pipx install ." in programs
+    assert "pipx install --python 3.13 ." in programs
     assert "sam deploy --config-env production" in stack
     printed = [reader.run(replaced(script, values)) for script in rest]
     assert re.findall(r"FAIL  (\S+)", printed[-1]) == ["image"]

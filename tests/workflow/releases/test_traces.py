@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.stack.transformed import transformed
 from tests.workflow.queue.missed import look
 from tests.workflow.tracing import Traces, tracing
 from tests.workflow.world import APP, World, spec, succeeded
@@ -56,7 +57,7 @@ def test_a_function_that_is_of_no_release_names_none(world: World, traces: Trace
 
 
 def test_the_state_machine_and_every_function_are_traced() -> None:
-    made = resources()
+    made = transformed()
     functions = [one for one in made.values() if one["Type"] == "AWS::Lambda::Function"]
 
     machine = made["ReleaseStateMachine"]["Properties"]
