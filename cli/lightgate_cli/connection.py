@@ -15,6 +15,7 @@ from threading import RLock
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore import exceptions
 from botocore.config import Config
 
@@ -281,7 +282,10 @@ class Connection:
     def _session(self) -> Any:  # noqa: ANN401 - boto3 is untyped
         with self._making:
             if self._local is not None:
+                # A profile of the shell would be read before these credentials.
+                core = botocore.session.Session({"profile": (None, None, None, None)})
                 return boto3.session.Session(
+                    botocore_session=core,
                     aws_access_key_id=self._local.access_key_id,
                     aws_secret_access_key=self._local.secret_access_key,
                     region_name=self._local.region,

@@ -13,7 +13,7 @@ from lightgate_cli.connection import Connection
 from lightgate_cli.doctoring.carrying_out import Planned, carry_out
 from lightgate_cli.doctoring.plan import of_app, of_stack
 from lightgate_cli.doctoring.tagging import missing_tags, set_tag
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
 _FAILED, _UNKNOWN = 1, 2
@@ -70,7 +70,7 @@ class DoctorReport:
       2  a check has no answer, the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app", metavar="[APP]", required=False)
+@click.argument("app", type=APP_NAME, metavar="[APP]", required=False)
 @click.option("--fix-tags", is_flag=True, help="Tag the secrets that APP may not read yet.")
 @click.option("--yes", is_flag=True, help="Do not ask before --fix-tags sets the tags.")
 @json_option

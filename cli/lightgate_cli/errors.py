@@ -24,11 +24,12 @@ class Problem(enum.StrEnum):
     DOCKER_FAILED = "docker-failed"
     IGNORED = "ignored"
     NOT_STARTED = "not-started"
+    UNSAFE = "unsafe"
 
     @property
     def exit_code(self) -> int:
         """1 if AWS has answered that there is no such thing, or that nothing follows; else 2."""
-        answers = (Problem.NOT_FOUND, Problem.IGNORED, Problem.NOT_STARTED)
+        answers = (Problem.NOT_FOUND, Problem.IGNORED, Problem.NOT_STARTED, Problem.UNSAFE)
         return 1 if self in answers else 2
 
 

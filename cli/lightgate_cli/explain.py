@@ -3,9 +3,11 @@
 import click
 from rich.text import Text
 
+from lightgate.names import is_digest
+from lightgate.release.request import is_tag
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.explaining import Explanation, explain_push
 from lightgate_cli.reading.push_facts import read_push
 
@@ -26,7 +28,7 @@ _NOT_FOUND = 1
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.argument("pushed", metavar="TAG|DIGEST")
 @json_option
 @connected
@@ -36,6 +38,8 @@ def explain(connection: Connection, app: str, pushed: str, as_json: bool) -> Non
     From recorded facts only: the records of the releases, the deployment lock, the spec and the
     repository.
     """
+    if not (is_tag(pushed) or is_digest(pushed)):
+        raise click.BadParameter("it is neither a tag nor a digest", param_hint="TAG|DIGEST")
     found = explain_push(read_push(app, pushed, connection))
     if as_json:
         output.print_json(found)

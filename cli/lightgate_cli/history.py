@@ -11,7 +11,7 @@ from lightgate.records.wording import called, clock, day_and_time
 from lightgate.release.release import ReleaseKind
 from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.gather import History, no_such_app, read_history
 
 HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY")
@@ -31,7 +31,7 @@ HEAD = ("WHEN", "TAG", "STATUS", "MIGRATIONS", "SNAPSHOT", "TOOK", "STARTED BY")
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.option(
     "--most",
     type=click.IntRange(1, 200),

@@ -1,9 +1,11 @@
 """The entry point, and what all commands do about an error."""
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
@@ -102,7 +104,9 @@ class _Commands(click.Group):
             # flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            terminal.error(f"{error.filename or 'standard input'}: {error.strerror}")
+            # No other error of a write has this code.
+            stream = "output" if error.errno == errno.ENOSPC else "input"
+            terminal.error(f"{error.filename or f'standard {stream}'}: {error.strerror}")
             context.exit(_UNREADABLE)
         except KeyboardInterrupt:
             context.exit(_INTERRUPTED)
@@ -136,5 +140,8 @@ def main(context: click.Context) -> None:
 
     Results go to standard output, and messages to standard error.
     """
+    if sys.stdout is None:
+        # The shell has closed it. What is done is done all the same.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     # https://no-color.org: in color on a terminal only, and never where the user wants none.
     context.color = False if os.environ.get("NO_COLOR") else None

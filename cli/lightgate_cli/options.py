@@ -19,8 +19,30 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: the same facts for a program."
 )
 
+
+class _AppName(click.ParamType):
+    """A name that an app can have: AWS answers any other one with an error of its own."""
+
+    name = "app"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        # Only now, because the parser takes a while to import.
+        from lightgate.errors import SpecError
+        from lightgate.spec.parser import parse_app_name
+
+        try:
+            return parse_app_name(value)
+        except SpecError as error:
+            self.fail(" ".join(error.reasons), param, ctx)
+
+
+APP_NAME = _AppName()
+
 app_option = click.option(
-    "--app", metavar="NAME", help="The app of the release. [default: any app that has it]"
+    "--app",
+    type=APP_NAME,
+    metavar="NAME",
+    help="The app of the release. [default: any app that has it]",
 )
 
 

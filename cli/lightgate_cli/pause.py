@@ -7,7 +7,7 @@ from lightgate_cli import output
 from lightgate_cli.acting import pausing
 from lightgate_cli.acting.start import require_app
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 
 _LONGEST_REASON = 500
 
@@ -25,7 +25,7 @@ _LONGEST_REASON = 500
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.option("--reason", metavar="TEXT", required=True, help="Why: status and messages show it.")
 @json_option
 @connected

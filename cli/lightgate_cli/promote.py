@@ -12,7 +12,7 @@ from lightgate_cli.acting.live import require_live, require_status
 from lightgate_cli.acting.promoting import CopyFirst, copy_commands
 from lightgate_cli.acting.start import require_spec, start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import StartOptions, starts_a_release
+from lightgate_cli.options import APP_NAME, StartOptions, starts_a_release
 
 _NOT_RELEASED = 1
 
@@ -29,8 +29,8 @@ _NOT_RELEASED = 1
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
+@click.argument("source", type=APP_NAME, metavar="FROM")
+@click.argument("target", type=APP_NAME, metavar="TO")
 @starts_a_release
 def promote(
     connection: Connection,

@@ -10,7 +10,7 @@ from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.docker import Docker
 from lightgate_cli.acting.pushing import Target, push_image, release_of_push, target_of_push
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 
 
 @click.command(
@@ -27,7 +27,7 @@ from lightgate_cli.options import connected, json_option
       2  the call is wrong, docker failed, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.argument(
     "folder",
     metavar="[PATH]",

@@ -5,7 +5,7 @@ import click
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.start import require_app, start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import StartOptions, starts_a_release
+from lightgate_cli.options import APP_NAME, StartOptions, starts_a_release
 
 
 @click.command(
@@ -21,7 +21,7 @@ from lightgate_cli.options import StartOptions, starts_a_release
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.option("--tag", metavar="TAG", help="The tag of the image. [default: that of the spec]")
 @click.option("--digest", metavar="DIGEST", help="The digest of the image, in place of a tag.")
 @starts_a_release

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -61,7 +62,9 @@ def report(connection: Connection, what: str | None, file: str, app: str | None)
     if file == "-":
         click.echo(html.encode())
         return
-    with click.open_file(file, "w", encoding="utf-8", atomic=True) as opened:
+    # A device or a pipe is written to, and not replaced.
+    is_special = Path(file).exists() and not Path(file).is_file()
+    with click.open_file(file, "w", encoding="utf-8", atomic=not is_special) as opened:
         opened.write(html)
     terminal.tell(f"The page is in {file}.")
 

@@ -8,7 +8,7 @@ from lightgate_cli.acting import pausing
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.start import Started, require_app
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, follow_option, json_option
+from lightgate_cli.options import APP_NAME, connected, follow_option, json_option
 
 
 @click.command(
@@ -24,7 +24,7 @@ from lightgate_cli.options import connected, follow_option, json_option
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @follow_option
 @json_option
 @connected

@@ -7,7 +7,7 @@ from lightgate_cli.acting.live import require_status
 from lightgate_cli.acting.rollback_target import target_of
 from lightgate_cli.acting.start import start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import StartOptions, starts_a_release
+from lightgate_cli.options import APP_NAME, StartOptions, starts_a_release
 
 
 @click.command(
@@ -24,7 +24,7 @@ from lightgate_cli.options import StartOptions, starts_a_release
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.option(
     "--to", metavar="TAG|VERSION", help="Where to. [default: the last good version before]"
 )

@@ -9,7 +9,7 @@ from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.live import live_digest
 from lightgate_cli.acting.start import require_app, start
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import StartOptions, starts_a_release
+from lightgate_cli.options import APP_NAME, StartOptions, starts_a_release
 
 
 @click.command(
@@ -25,7 +25,7 @@ from lightgate_cli.options import StartOptions, starts_a_release
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app")
+@click.argument("app", type=APP_NAME, metavar="APP")
 @click.argument("command", nargs=-1, required=True)
 @click.option(
     "--image", metavar="TAG|DIGEST", help="The image to run it with. [default: the live one]"

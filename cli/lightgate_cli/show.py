@@ -54,8 +54,8 @@ def show(
 ) -> None:
     """Show what happened in RELEASE, and what to do now.
 
-    RELEASE is its id, the beginning of it, its tag or its digest. A tag or a digest means
-    its newest release. With --follow it may also be the ARN of an execution.
+    RELEASE is its id, the beginning of it, its tag, its digest or the ARN of its execution. A tag
+    or a digest means its newest release.
     """
     if is_followed:
         followed = execution_of(release, app, connection)

@@ -9,7 +9,7 @@ from rich.text import Text
 from lightgate.records.wording import called, clock, moment, roughly, short_digest, short_id
 from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import connected, json_option
+from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
 
@@ -33,7 +33,7 @@ _NONE = "-"
       2  the call is wrong, or AWS cannot be reached
     """
 )
-@click.argument("app", metavar="[APP]", required=False)
+@click.argument("app", type=APP_NAME, metavar="[APP]", required=False)
 @json_option
 @connected
 def status(connection: Connection, app: str | None, as_json: bool) -> None:

@@ -11,7 +11,6 @@ import sys
 
 from rich.console import Console
 
-from local.by_hand.environment import OF_ANOTHER_ACCOUNT
 from local.cloud.announcement import announced
 from local.cloud.cloud import STACK, LocalCloud
 from local.cloud.errors import LocalCloudError
@@ -19,16 +18,13 @@ from local.demo import crops
 from local.demo.page import serving_the_page
 from local.demo.terminal import Screen
 
-_LABEL = 12
+_LABEL = 13
 
 
 def main() -> int:
     screen = Screen(Console(stderr=False))
     # As after Ctrl-C, all that was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # The account of the shell has nothing to do with this one.
-    for name in OF_ANOTHER_ACCOUNT:
-        os.environ.pop(name, None)
     port = os.environ.get("PORT", "0")
     if not port.isdigit():
         print(f"error: PORT is {port}, and has to be a number", file=sys.stderr)

@@ -10,7 +10,7 @@ from local.cloud.announcement import announcement_file
 from local.cloud.credentials import REGION, ROOT
 
 # They would take the place of the credentials above.
-OF_ANOTHER_ACCOUNT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+_OF_ANOTHER_ACCOUNT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def running_endpoint(environment: Mapping[str, str]) -> str | None:
 def _lines(endpoint: str) -> Iterator[str]:
     for name, value in {"AWS_ENDPOINT_URL": endpoint, **ROOT, "AWS_REGION": REGION}.items():
         yield f"export {name}={shlex.quote(value)}"
-    yield f"unset {' '.join(OF_ANOTHER_ACCOUNT)}"
+    yield f"unset {' '.join(_OF_ANOTHER_ACCOUNT)}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from local.cloud.credentials import REGION, ROOT
@@ -11,7 +12,10 @@ from local.cloud.credentials import REGION, ROOT
 
 def client_for(service: str, endpoint: str) -> Any:  # noqa: ANN401 - boto3 has no static types
     """A client of `endpoint` with root credentials. It ignores the shell's settings."""
+    # A profile of the shell need not exist in this home, and would be read before the credentials.
+    core = botocore.session.Session({"profile": (None, None, None, None)})
     session = boto3.session.Session(
+        botocore_session=core,
         aws_access_key_id=ROOT["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=ROOT["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,

@@ -49,6 +49,8 @@ class LocalCloud:
     snapshot_seconds: float = 60
     """The duration of an RDS snapshot, in AWS's seconds."""
     port: int = 0
+    base_path: Path = Path(sys.executable).parent
+    """The programs that every container has beside its image, such as Python."""
     on_progress: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
@@ -136,7 +138,7 @@ class LocalCloud:
             port=lightsail,
             state=state,
             registry=self.endpoint,
-            base_path=Path(sys.executable).parent,
+            base_path=self.base_path,
             outside=[self.database.port, gateway],
             iam=engine_url,
             speed=_SPEED,

@@ -9,6 +9,10 @@ from typing import Any
 
 type Client = Any
 
+# Leaves out the message that migrations have failed, which comes before the final one.
+NOT_EARLY = {"status": [{"anything-but": ["IN_PROGRESS"]}]}
+EARLY = {"status": ["IN_PROGRESS"]}
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -22,7 +26,14 @@ class Message:
 class Inbox:
     """A queue that is subscribed to one topic."""
 
-    def __init__(self, sns: Client, sqs: Client, topic_arn: str, name: str) -> None:
+    def __init__(
+        self,
+        sns: Client,
+        sqs: Client,
+        topic_arn: str,
+        name: str,
+        filter_policy: Mapping[str, Any] | None = None,
+    ) -> None:
         """Create the queue, let the topic send to it, and subscribe it."""
         self._sqs = sqs
         self._url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -39,7 +50,8 @@ class Inbox:
             },
         }
         sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
-        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+        chosen = {"FilterPolicy": json.dumps(filter_policy)} if filter_policy else {}
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes=chosen)
 
     def receive(self, count: int, within: timedelta) -> list[Message]:
         """Receive messages until there are `count` or the time is over."""

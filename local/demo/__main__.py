@@ -25,7 +25,7 @@ from local.cloud.announcement import announced
 from local.cloud.cloud import PROJECT, STACK, LocalCloud, Stack
 from local.cloud.errors import LocalCloudError
 from local.cloud.registry import Image
-from local.cloud.sns_inbox import Inbox
+from local.cloud.sns_inbox import EARLY, NOT_EARLY, Inbox
 from local.demo import crops, session
 from local.demo.claims import Claims
 from local.demo.page import serving_the_page
@@ -68,7 +68,9 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         stack = cloud.deploy()
         running.enter_context(announced(cloud.endpoint, STACK))
         url = crops.furnish(cloud.client, cloud.database)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        sns, sqs = cloud.client("sns"), cloud.client("sqs")
+        inbox = Inbox(sns, sqs, stack.topic_arn, "people", NOT_EARLY)
+        early = Inbox(sns, sqs, stack.topic_arn, "early", EARLY)
         screen.line("deployed the stack; the account is ready for the first release")
 
         demo = _Demo(cloud, stack, inbox, screen)
@@ -89,6 +91,8 @@ def demonstrate(screen: Screen, *, keep: bool) -> int:
         after_rollback = _serving(url)
         with Traffic(url) as traffic:
             v3 = demo.release("v3", "its second migration fails in the middle")
+            for message in early.receive(1, timedelta(seconds=5)):
+                screen.line(f"sent before its end: {message.subject}")
             time.sleep(1)
         requests = requests.and_then(traffic.so_far())
 

@@ -17,7 +17,6 @@ from local.cloud.cloud import PROJECT
 README = PROJECT / "README.md"
 SESSION = PROJECT / "build" / "demo" / "session.txt"
 COMMANDS = (
-    "lightgate status crops-backend --local",
     "lightgate history crops-backend --local",
     "lightgate explain crops-backend v3 --local",
 )

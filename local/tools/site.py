@@ -43,7 +43,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, files: Files, **_: object) -> str:
-    return with_links_of_the_site(markdown, page.file.src_uri, {file.src_uri for file in files})
+    places = {file.src_uri for file in files}
+    return with_lists_of_the_site(with_links_of_the_site(markdown, page.file.src_uri, places))
+
+
+def with_lists_of_the_site(markdown: str) -> str:
+    """The text with what belongs to a list item indented by four. GitHub goes by the marker."""
+    lines = []
+    marker = 0  # the width of the marker of the item that the line belongs to
+    for line in markdown.splitlines(keepends=True):
+        if item := re.match(r"(?:\d+\.|[-*]) +(?=\S)", line):
+            marker = len(item[0])
+        elif line.startswith(" " * marker):
+            line = " " * (4 - marker if marker else 0) + line
+        elif line.strip():
+            marker = 0
+        lines.append(line)
+    return "".join(lines)
 
 
 def with_links_of_the_site(markdown: str, page: str, places: set[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lightgate.records.console_links import (
+    NOT_TAKEN,
     deployments_page,
     execution_page,
     log_page,
@@ -57,8 +58,8 @@ def links_of(record: ReadableRecord, around: Surroundings) -> Sequence[Link]:
     if around.service is not None and record.version is not None:
         text = f"Deployment, version {record.version}"
         found.append(Link(text=text, address=deployments_page(region, around.service)))
-    snapshot = record.snapshot
-    if snapshot is not None and snapshot.id is not None and around.database_kind is not None:
-        address = snapshot_page(region, snapshot.id, around.database_kind)
+    snapshot, kind = record.snapshot, around.database_kind
+    if snapshot is not None and snapshot.id and kind and snapshot.status not in NOT_TAKEN:
+        address = snapshot_page(region, snapshot.id, kind)
         found.append(Link(text="Snapshot", address=address))
     return found

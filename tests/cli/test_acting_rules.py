@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from lightgate.errors import RefusedError
 from lightgate_cli.acting.following import Verdict
 from lightgate_cli.acting.promoting import copy_commands
 from lightgate_cli.acting.pushing import watched_tag
@@ -50,18 +49,19 @@ def test_an_unsafe_rollback_is_refused_with_the_command_that_forces_it() -> None
     assert status.rollback is not None
     unsafe = replace(status, rollback=replace(status.rollback, is_safe=False, reasons=["It is."]))
 
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CommandError) as caught:
         target_of(None, known, unsafe, is_forced=False)
 
-    assert list(caught.value.reasons)[1:] == [
-        "It is.",
+    assert (caught.value.problem, caught.value.problem.exit_code) == (Problem.UNSAFE, 1)
+    assert str(caught.value).endswith(" may not work with the database as it is. It is.")
+    assert caught.value.hint == (
         f"To roll back anyway: lightgate rollback {APP} --to {status.rollback.version} "
-        "--allow-destructive",
-    ]
+        "--allow-destructive"
+    )
     assert target_of(None, known, unsafe, is_forced=True) == status.rollback.version
 
 
-@pytest.mark.parametrize("to", ["v99", "99"])
+@pytest.mark.parametrize("to", ["v99", "99", "", "-1", "٣"])
 def test_a_target_that_is_no_version_is_an_error(to: str) -> None:
     found = problem(target, to)
 

@@ -68,8 +68,8 @@ def test_the_running_version_of_a_service_becomes_a_spec(
     assert spec["secrets"]["SECRET_KEY"] == "ssm:/lightgate/secrets/harvest/SECRET_KEY"
     assert spec["publicEndpoint"]["healthCheck"]["path"] == "/healthz"
     assert said.output.splitlines()[-2:] == [
-        "  lightgate doctor harvest --local",
-        "  lightgate release harvest --follow --local",
+        "  lightgate doctor --local harvest",
+        "  lightgate release --local harvest --follow",
     ]
 
 
@@ -93,6 +93,19 @@ def test_a_service_that_does_not_exist_is_named(
 
     assert said.code == 1
     assert said.errors[0] == "error: There is no container service harvest in us-east-1."
+
+
+def test_the_local_cloud_is_reached_whatever_profile_the_shell_names(
+    lightgate: Callable[..., Said],
+    lightsail: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lightsail({"containerServices": [service()]})
+    monkeypatch.setenv("AWS_PROFILE", "of-another-home")
+
+    said = lightgate("init", "--from-service", "harvest", "--repository", "harvest", "--local")
+
+    assert said.code == 0, said.errors
 
 
 def test_a_terminal_is_asked_for_what_the_source_does_not_say(tmp_path: Path) -> None:

@@ -38,6 +38,25 @@ def test_only_the_parameters_directly_below_the_path_are_apps(
     assert [spec.app for spec in apps.all()] == ["crops"]
 
 
+def test_only_specs_that_have_changed_are_read_again(cloud: Cloud, apps: AppParameters) -> None:
+    for app in ("changed", "kept", "stored anew", "removed"):
+        put(cloud, f"{PATH}/{app.replace(' ', '-')}", "before")
+    assert {spec.text for spec in apps.all()} == {"before"}
+    client = cloud.client("ssm")
+    put(cloud, f"{PATH}/changed", "after")
+    client.delete_parameter(Name=f"{PATH}/removed")
+    # Counts from version 1 once more.
+    client.delete_parameter(Name=f"{PATH}/stored-anew")
+    put(cloud, f"{PATH}/stored-anew", "after")
+    calls: list[str] = []
+    cloud.faults.watch(calls.append)
+
+    found = {spec.app: spec.text for spec in apps.all()}
+
+    assert found == {"changed": "after", "kept": "before", "stored-anew": "after"}
+    assert calls.count("ssm.GetParameter") == 2
+
+
 def test_without_an_app_there_is_none(apps: AppParameters) -> None:
     assert list(apps.all()) == []
 

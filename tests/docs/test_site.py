@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.tools.site import with_links_of_the_site
+from local.tools.site import with_links_of_the_site, with_lists_of_the_site
 
 ROOT = Path(__file__).parents[2]
 PLACES = {
@@ -34,6 +34,14 @@ PLACES = {
 )
 def test_a_link_leads_to_the_same_text_on_the_site(page: str, written: str, shown: str) -> None:
     assert with_links_of_the_site(written, page, PLACES) == shown
+
+
+def test_what_belongs_to_a_list_item_stays_in_it() -> None:
+    written = "1. One\n\n   ```sh\n   a\n   ```\n\n2. Two\n- Three\n  more\nEnd\n   apart\n"
+
+    assert with_lists_of_the_site(written) == (
+        "1. One\n\n    ```sh\n    a\n    ```\n\n2. Two\n- Three\n    more\nEnd\n   apart\n"
+    )
 
 
 def test_the_build_fails_at_each_broken_link(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from local.cloud import executions
 from local.cloud.cloud import LocalCloud, Stack
 from local.cloud.executions import Execution
-from local.cloud.sns_inbox import Inbox
+from local.cloud.sns_inbox import NOT_EARLY, Inbox
 from local.demo import crops
 from tests.support import local_cloud
 
@@ -44,7 +44,9 @@ def started() -> Iterator[Ready]:
     with LocalCloud() as cloud:
         stack = cloud.deploy()
         url = crops.furnish(cloud.client, cloud.database)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        inbox = Inbox(
+            cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people", NOT_EARLY
+        )
         yield Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)
 
 

@@ -137,7 +137,7 @@ def test_an_image_that_is_live_is_not_pushed_again(
         "error: This image is live already: v1, version 1. Nothing was pushed."
     )
     assert said.errors[1].startswith(
-        "To release it again, for a changed spec or secret: lightgate release parsnips --digest "
+        "To release it again, for a changed spec or secret: lightgate release --local parsnips "
     )
     assert project
 

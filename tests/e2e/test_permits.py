@@ -11,7 +11,7 @@ import pytest
 from lightgate.migrations.permit import Permit, VoidCause
 from local.cloud import account
 from local.cloud.cloud import LocalCloud
-from local.cloud.sns_inbox import Inbox
+from local.cloud.sns_inbox import NOT_EARLY, Inbox
 from local.demo import crops
 from tests.e2e.by_hand import RELEASE, begin, end
 from tests.e2e.conftest import Ready
@@ -35,7 +35,9 @@ def ready() -> Iterator[Ready]:
         spec = crops.spec() | {"migrations": {"policy": "block"}}
         spec["database"]["backup"] = "when-pending"
         account.put_app(cloud.client("ssm"), crops.APP, spec)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        inbox = Inbox(
+            cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people", NOT_EARLY
+        )
         ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url=url)
         first = end(ready, begin(ready, "v2"))
         assert first.status == "SUCCEEDED", first.message["text"]

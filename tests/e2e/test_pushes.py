@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.cloud import executions, registry
-from local.cloud.sns_inbox import Inbox
+from local.cloud.sns_inbox import NOT_EARLY, Inbox
 from tests.e2e import pushing
 from tests.e2e.conftest import Ready
 
@@ -28,7 +28,7 @@ _NAMES = (f"app-{number}" for number in itertools.count())
 def inbox(ready: Ready, request: pytest.FixtureRequest) -> Inbox:
     cloud = ready.cloud
     name = f"inbox-{abs(hash(request.node.name))}"
-    return Inbox(cloud.client("sns"), cloud.client("sqs"), ready.stack.topic_arn, name)
+    return Inbox(cloud.client("sns"), cloud.client("sqs"), ready.stack.topic_arn, name, NOT_EARLY)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.support import local_cloud
 pytestmark = pytest.mark.slow
 
 APP = "leeks"
-WITHIN = timedelta(minutes=4)
+WITHIN = timedelta(minutes=10)
 _WAITING_APP = """
 import http.server, os, time, urllib.request
 while True:

@@ -16,7 +16,7 @@ import pytest
 from lightgate.names import STACK_TAG
 from local.cloud import account, registry
 from local.cloud.cloud import PROJECT, LocalCloud
-from local.cloud.sns_inbox import Inbox
+from local.cloud.sns_inbox import NOT_EARLY, Inbox
 from tests.e2e.by_hand import end
 from tests.e2e.conftest import Ready
 from tests.e2e.pushing import image, spec, wait_until
@@ -88,7 +88,9 @@ def both(request: pytest.FixtureRequest) -> Iterator[Account]:
             service = f"{APP}-{environment}"
             account.create_container_service(cloud.client("lightsail"), service)
             account.let_lightsail_pull(cloud.client("ecr"), cloud.client("lightsail"), APP, service)
-            inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, environment)
+            inbox = Inbox(
+                cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, environment, NOT_EARLY
+            )
             ready = Ready(cloud=cloud, stack=stack, inbox=inbox, url="")
             sides[environment] = Side(ready, names[environment], service)
         yield Account(**sides)

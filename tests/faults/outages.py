@@ -117,6 +117,7 @@ _STATES = {
     ("failed migration", "ROLLED_BACK"): (
         "CheckDeployment",
         "CheckDeployment 2",
+        "PublishFailedMigration",
         "VerifyRelease",
         "RecordOutcome",
         "PublishOutcome",
@@ -143,8 +144,10 @@ _NOT_STRUCK = {"PublishStart", "PublishUndetermined"}
 # From these states on an outage of the service changes nothing about how a release ends.
 _NEEDED_NO_MORE = {"sns": "Admit", "s3": "VerifyRelease", "rds": "VerifyRelease"}
 _ORDER = (
-    *("Admit", "TakeSnapshot", "CheckSnapshot", "Deploy", "CheckDeployment", "VerifyRelease"),
+    *("Admit", "TakeSnapshot", "CheckSnapshot", "Deploy", "CheckDeployment"),
     *(
+        "PublishFailedMigration",
+        "VerifyRelease",
         "RollBack",
         "RecordOutcome",
         "StartNext",

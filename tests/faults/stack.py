@@ -107,11 +107,20 @@ class Stack:
         if isinstance(value, dict):
             [(kind, what)] = value.items()
             if kind == "Fn::Sub":
-                return re.sub(r"\$\{([^}]+)\}", lambda found: self._id(found[1]), what)
+                text, names = (what, {}) if isinstance(what, str) else what
+                values = {name: self._resolved(each) for name, each in names.items()}
+                return re.sub(
+                    r"\$\{([^}]+)\}", lambda found: values.get(found[1]) or self._id(found[1]), text
+                )
+            if kind == "Fn::FindInMap":
+                name, key, member = what
+                return str(self._template["Mappings"][name][self._resolved(key)][member])
             return self._id(what if isinstance(what, str) else ".".join(what))
         return str(value)
 
     def _id(self, name: str) -> str:
+        # Nothing is deployed twice here, so the version of a function is the function.
+        name = name.replace("Function.Version", "Function.Arn")
         if name.endswith("Function.Arn"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Arn')}"
         if name in self._template["Parameters"]:
@@ -137,6 +146,7 @@ def _made(account: Account, table: Json) -> dict[str, str]:
         "AWS::Partition": "aws",
         "AWS::Region": REGION,
         "AWS::AccountId": ACCOUNT,
+        "Dashboard": f"{NAME}-releases",
         "ReleaseTable": "releases",
         "OutcomeTopic": topic,
         "MailboxBucket": "mailboxes",

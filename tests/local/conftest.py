@@ -11,16 +11,26 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from local.cloud import executions
 from local.cloud.clients import client_for
 from local.cloud.engine import running_engine
 from local.cloud.processes import LOOPBACK, Process, Program, free_port
+from local.cloud.sns_inbox import Inbox
+from tests.component import table
 from tests.local.fixtures import database, database_server
+from tests.support import local_cloud
+from tests.support.state_machine import with_pages
+from tests.workflow.release_machine import DEFINITION
 
 __all__ = ["database", "database_server"]
 
+type RunFrom = Callable[..., executions.Execution]
+
+SOON = timedelta(seconds=20)
 REPOSITORY_ROOT = Path(__file__).parent.parent.parent
 
 
@@ -110,3 +120,36 @@ def role(account: Account) -> str:
     )
     arn: str = made["Role"]["Arn"]
     return arn
+
+
+@pytest.fixture
+def run_from(client: Callable[[str], Any], topic: str, role: str) -> RunFrom:
+    """Run the real definition from one state on, with what has come to it.
+
+    It succeeds when it comes to the state `until`.
+    """
+
+    def run(start: str, state: dict[str, Any], until: str | None = None) -> executions.Execution:
+        text = DEFINITION.read_text().replace("${TopicArn}", topic)
+        definition = json.loads(with_pages(text.replace("${TableName}", table.NAME)))
+        definition["StartAt"] = start
+        if until is not None:
+            definition["States"][until] = {"Type": "Succeed"}
+        machine = client("stepfunctions").create_state_machine(
+            name=f"from-{uuid4().hex}", definition=json.dumps(definition), roleArn=role
+        )["stateMachineArn"]
+        arn = local_cloud.start(client("stepfunctions"), machine, state)
+        return local_cloud.wait_for_end(client("stepfunctions"), arn, within=SOON)
+
+    return run
+
+
+@pytest.fixture
+def topic(client: Callable[[str], Any]) -> str:
+    arn: str = client("sns").create_topic(Name=f"topic-{uuid4().hex}")["TopicArn"]
+    return arn
+
+
+@pytest.fixture
+def inbox(client: Callable[[str], Any], topic: str) -> Inbox:
+    return Inbox(client("sns"), client("sqs"), topic, topic.rpartition(":")[2])

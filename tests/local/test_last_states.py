@@ -1,10 +1,8 @@
 """The state machine's own calls of SNS and DynamoDB, carried out by the local engine."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -12,49 +10,13 @@ from lightgate.aws.dynamodb_releases import Releases
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
 from lightgate.records.release_record import ReadableRecord
 from lightgate.release.release import ReleaseKind
-from local.cloud import executions
 from local.cloud.sns_inbox import Inbox
 from tests.component import table
-from tests.local.conftest import Account
-from tests.support import local_cloud
-from tests.workflow.release_machine import DEFINITION
+from tests.local.conftest import SOON, Account, RunFrom
+from tests.support.state_machine import DASHBOARD_PAGE, EXECUTION_PAGES
 
-SOON = timedelta(seconds=20)
 ERROR = {"Error": "States.Timeout", "Cause": "it took too long"}
 type Json = dict[str, Any]
-type Connect = Callable[[str], Any]
-
-
-type RunFrom = Callable[[str, Json], executions.Execution]
-
-
-@pytest.fixture
-def run_from(client: Connect, topic: str, role: str) -> RunFrom:
-    """Run the real definition from this state on, with what has come to it."""
-
-    def run(start: str, state: Json) -> executions.Execution:
-        definition = DEFINITION.read_text().replace("${TopicArn}", topic)
-        text = definition.replace("${TableName}", table.NAME)
-        machine = client("stepfunctions").create_state_machine(
-            name=f"from-{uuid4().hex}",
-            definition=json.dumps({**json.loads(text), "StartAt": start}),
-            roleArn=role,
-        )["stateMachineArn"]
-        arn = local_cloud.start(client("stepfunctions"), machine, state)
-        return local_cloud.wait_for_end(client("stepfunctions"), arn, within=SOON)
-
-    return run
-
-
-@pytest.fixture
-def topic(client: Connect) -> str:
-    arn: str = client("sns").create_topic(Name=f"topic-{uuid4().hex}")["TopicArn"]
-    return arn
-
-
-@pytest.fixture
-def inbox(client: Connect, topic: str) -> Inbox:
-    return Inbox(client("sns"), client("sqs"), topic, topic.rpartition(":")[2])
 
 
 @pytest.mark.representatives(1)
@@ -79,7 +41,13 @@ def test_an_undetermined_outcome_reaches_a_queue_as_json(
     content = json.loads(message.text)
     assert (content["app"], content["status"], content["stage"]) == (app, "FAILED", stage)
     assert content["error"] == "States.Timeout"
-    assert "arn:of:it" in content["text"]
+    assert content["links"] == {
+        "page": DASHBOARD_PAGE,
+        "execution": f"{EXECUTION_PAGES}arn:of:it",
+        "log": None,
+        "snapshot": None,
+    }
+    assert content["links"]["execution"] in content["text"]
 
 
 def test_a_message_that_was_sent_is_no_longer_owed(

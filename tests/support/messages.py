@@ -16,6 +16,7 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.deployment.status import Endpoint, Status
 from lightgate.diagnosis.app_log import AppLog, read_app_log
 from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Migration, Phase
@@ -24,12 +25,15 @@ from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
+from lightgate.notifications.failure_notice import failure_notice
 from lightgate.notifications.formats import subject
 from lightgate.notifications.pruning import not_pruned
 from lightgate.notifications.report import LiveVersion, PausedPushes, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
+from lightgate.records.console_links import Console, console_links
+from lightgate.records.recorded_outcome import Publication
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -37,7 +41,7 @@ from lightgate.rollback.policy import RollbackInput, VersionHistory, decide_roll
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.effect import Effect
 from lightgate.spec.keys import Database, SecretStore
-from lightgate.state import RollbackResult, RollbackStatus
+from lightgate.state import Notice, RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support.builders import (
@@ -58,7 +62,9 @@ from tests.support.builders import (
     version_record,
 )
 from tests.support.failed_release import symptoms
+from tests.support.state_machine import with_pages
 
+CONSOLE = Console(log_group="lightgate-FunctionLogs-1Q2W3E", dashboard="lightgate-releases")
 _DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SPEC = "/lightgate/apps/crops-backend"
 _SNAPSHOT = f"lightgate-crops-backend-{RELEASE}"
@@ -107,13 +113,30 @@ class Mail:
 
 def mails() -> Mapping[str, Mail]:
     """Each message by its name: kind, status and what is special about it."""
-    reports = {name: make() for name, make in _REPORTS.items()}
+    reports = {name: linked(make()) for name, make in _REPORTS.items()}
     return {
         **{name: Mail(subject(ended), text(ended)) for name, ended in reports.items()},
-        "start-notice": _start(),
-        "snapshots-not-pruned": _not_pruned(),
+        "start-notice": _mail(started()),
+        "migration-failed": _mail(failed_migration()),
+        "snapshots-not-pruned": _mail(not_pruned_notice()),
         "undetermined": _undetermined(),
     }
+
+
+def linked(ended: Report) -> Report:
+    """With the links that `report_of` finds: to its snapshot only if it was taken."""
+    taken = ended.snapshot
+    found = console_links(
+        CONSOLE,
+        execution=ended.execution,
+        release=ended.release,
+        begin=ended.started_at,
+        end=ended.ended_at,
+        snapshot=(taken.id, DatabaseKind.INSTANCE)
+        if taken is not None and taken.id is not None and taken.available_at is not None
+        else None,
+    )
+    return replace(ended, links=found)
 
 
 def _snapshot(**changes: Any) -> Snapshot:
@@ -620,20 +643,43 @@ _REPORTS = {
 }
 
 
-def _start() -> Mail:
-    notice = start_notice(
+def started() -> Notice:
+    """The message at the start."""
+    return start_notice(
         admitted(reason="push of crops-backend:v3", tag="v3"),
         EXECUTION,
         "Automatic rollback to version 7 is not available: the image of its container web is not "
         "named by its digest.",
+        CONSOLE,
     )
-    return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
-def _not_pruned() -> Mail:
+def failed_migration() -> Notice:
+    """The early message."""
+    gate = _migration_failed().evidence
+    found = diagnose_gate(symptoms(evidence=gate))
+    assert found is not None
+    return failure_notice(
+        admitted(reason="push of crops-backend:v3", tag="v3"),
+        found,
+        version=8,
+        previous_version=7,
+        live=7,
+        execution=EXECUTION,
+        console=CONSOLE,
+    )
+
+
+def not_pruned_notice() -> Publication:
+    """The message about old snapshots."""
     database = Database(instance="crops-backend-db", keep_snapshots=2, timeout_seconds=60)
     failed = {"lightgate-crops-backend-20261101": "InvalidDBSnapshotState: the snapshot is in use"}
-    notice = not_pruned(admitted(tag="v3"), database, failed, [])
+    return not_pruned(
+        admitted(tag="v3"), database, failed, [], execution=EXECUTION, console=CONSOLE
+    )
+
+
+def _mail(notice: Notice | Publication) -> Mail:
     return Mail(notice.subject, json.loads(notice.message)["email"])
 
 
@@ -656,6 +702,7 @@ def _undetermined() -> Mail:
 
 def _formatted(expression: str, values: Mapping[str, str]) -> str:
     """What `States.Format` makes of it."""
+    expression = with_pages(expression)
     found = re.fullmatch(r"States\.Format\('((?:[^'\\]|\\.)*)', (.*)\)", expression)
     if found is None:
         raise ValueError(f"not a States.Format of one text: {expression}")

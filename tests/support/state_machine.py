@@ -21,8 +21,19 @@ from tests.component.cloud import ACCOUNT, REGION
 
 type Json = dict[str, Any]
 
+_CONSOLE = f"https://{REGION}.console.aws.amazon.com"
+EXECUTION_PAGES = f"{_CONSOLE}/states/home?region={REGION}#/v2/executions/details/"
+DASHBOARD_PAGE = (
+    f"{_CONSOLE}/cloudwatch/home?region={REGION}#dashboards/dashboard/lightgate-releases"
+)
 _INTEGRATION = re.compile(r"arn:aws:states:::(\w+):(\w+)")
 _FUNCTION = re.compile(r"arn:aws:lambda:.*:function:(\w+)")
+
+
+def with_pages(definition: str) -> str:
+    """The definition with the pages of the console, as the template fills them in."""
+    text = definition.replace("${ExecutionPages}", EXECUTION_PAGES)
+    return text.replace("${DashboardPage}", DASHBOARD_PAGE)
 
 
 class TaskError(Exception):

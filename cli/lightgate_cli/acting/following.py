@@ -16,13 +16,12 @@ from lightgate.records.recorded_outcome import EndStatus
 from lightgate.release.lightgate_command import resume_command
 from lightgate.release.lock import Lock
 from lightgate.release.release import ReleaseKind
-from lightgate.release.unchecked_request import requested_app
 from lightgate.state import FinalOutcome, State
 from lightgate_cli import terminal
 from lightgate_cli.acting.stages import FollowedStage, Seen, stages_of
 from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.finding import find_release
+from lightgate_cli.reading.finding import app_of_execution, find_release
 from lightgate_cli.reading.gather import read_spec, watch_period
 
 # The events of a Wait, and those of the task before it.
@@ -265,8 +264,7 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
         CommandError: there is none, or several releases may be meant.
     """
     if connection.executions.has(text):
-        found = connection.client("stepfunctions").describe_execution(executionArn=text)
-        return Followed(app=requested_app(json.loads(found["input"])), execution=text)
+        return Followed(app=app_of_execution(text, connection), execution=text)
     record = find_release(text, app, connection)
     if record.execution is None:
         raise CommandError(

@@ -1,6 +1,5 @@
 """The version that a rollback by hand goes to."""
 
-from lightgate.errors import RefusalCode, RefusedError
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.reading.app_status import AppFacts, AppStatus
 
@@ -11,8 +10,8 @@ def target_of(to: str | None, facts: AppFacts, status: AppStatus, *, is_forced: 
     Admit judges each rollback. Only one whose target the person did not name is judged here too.
 
     Raises:
-        CommandError: there is no such version, or the answer is unknown.
-        RefusedError: the last good version may fail with the database as it is.
+        CommandError: there is no such version, the answer is unknown, or the last good version may
+            fail with the database as it is.
     """
     if facts.service is None:
         raise CommandError(
@@ -31,12 +30,11 @@ def target_of(to: str | None, facts: AppFacts, status: AppStatus, *, is_forced: 
         )
     if not found.is_safe and not is_forced:
         name = found.tag or f"version {found.version}"
-        raise RefusedError(
-            f"{name} may not work with the database as it is.",
-            *found.reasons,
-            f"To roll back anyway: lightgate rollback {facts.app} --to {found.version} "
+        raise CommandError(
+            Problem.UNSAFE,
+            " ".join([f"{name} may not work with the database as it is.", *found.reasons]),
+            hint=f"To roll back anyway: lightgate rollback {facts.app} --to {found.version} "
             "--allow-destructive",
-            code=RefusalCode.ROLLBACK,
         )
     return found.version
 
@@ -53,7 +51,7 @@ def _named(to: str, facts: AppFacts, status: AppStatus) -> int:
         and known.tag == to
     ]
     others = sorted(version for version in tagged if version != live)
-    numbered = int(to) if to.isdecimal() else None
+    numbered = int(to) if to.isascii() and to.isdecimal() else None
     if numbered is not None and any(shown.version == numbered for shown in listed):
         if others and numbered not in others:
             raise CommandError(

@@ -1,9 +1,11 @@
 """Finds the release that a person means: by its id, the beginning of it, its tag or its digest."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 
 from lightgate.records.release_record import ReadableRecord
+from lightgate.release.unchecked_request import requested_app
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.reading.app_status import has_digest
@@ -14,15 +16,43 @@ _ID = re.compile(r"\d{8}t[0-9a-z-]*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{6,64}|[0-9a-f]{12,64}")
 
 
+def is_digest_like(text: str) -> bool:
+    """Whether it is a digest, or the beginning of one as the commands show it."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def find_release(text: str, app: str | None, connection: Connection) -> ReadableRecord:
-    """The release of the app, or of any app if it is None.
+    """The release of the app, or of any app if it is None; also by the ARN of its execution.
 
     Raises:
         CommandError: there is none, or several of them may be meant.
     """
+    if connection.executions.has(text):
+        return _of_execution(text, connection)
     apps = [app] if app is not None else connection.all_app_names()
     found = side_by_side([_finder(text, each, connection) for each in apps])
     return chosen(text, [record for records in found for record in records])
+
+
+def app_of_execution(arn: str, connection: Connection) -> str:
+    """Raises CommandError if there is no such execution."""
+    machine = connection.client("stepfunctions")
+    try:
+        found = machine.describe_execution(executionArn=arn)
+    except machine.exceptions.ExecutionDoesNotExist as error:
+        raise CommandError(Problem.NOT_FOUND, f"There is no execution {arn}.") from error
+    return requested_app(json.loads(found["input"]))
+
+
+def _of_execution(arn: str, connection: Connection) -> ReadableRecord:
+    found = connection.releases.of_execution(app_of_execution(arn, connection), arn)
+    if found is None or found.readable is None:
+        raise CommandError(
+            Problem.NOT_FOUND,
+            f"The release of {arn} is not on record yet.",
+            hint=f"To follow it: lightgate show {arn} --follow",
+        )
+    return found.readable
 
 
 def chosen(text: str, found: Sequence[ReadableRecord]) -> ReadableRecord:
@@ -60,7 +90,7 @@ def matching(text: str, history: Iterable[ReadableRecord]) -> Sequence[ReadableR
     newest = next((one for one in own if one.tag == text), None)
     if newest is not None:
         return [newest]
-    return _newest_of_digest(text, history) if _DIGEST.fullmatch(text) else []
+    return _newest_of_digest(text, history) if is_digest_like(text) else []
 
 
 def _newest_of_digest(text: str, history: Iterable[ReadableRecord]) -> Sequence[ReadableRecord]:

@@ -14,6 +14,7 @@ from lightgate.spec.keys import AppSpec
 from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.reading.app_status import has_digest, record_of
 from lightgate_cli.reading.explaining import PushFacts
+from lightgate_cli.reading.finding import is_digest_like
 from lightgate_cli.reading.gather import read_history, read_spec
 
 _MOST = 200
@@ -65,7 +66,7 @@ def read_push(app: str, asked: str, connection: Connection) -> PushFacts:
 def _of_push(asked: str, records: Sequence[ReadableRecord]) -> Sequence[ReadableRecord]:
     own = [one for one in records if one.caused_by is None]
     return [one for one in own if one.tag == asked] or [
-        one for one in own if is_digest(asked) and has_digest(one, asked)
+        one for one in own if is_digest_like(asked) and has_digest(one, asked)
     ]
 
 

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, wraps
 from pathlib import Path
@@ -24,11 +24,12 @@ from lightgate.aws.clients import code_of, make_client
 from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
+from lightgate.records.console_links import Console
 from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
-from lightgate.tracing import trace_without_texts
+from lightgate.tracing import name_in_trace, trace_without_texts
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from lightgate.aws.ecr import Registry
     from lightgate.aws.image_stores import ImageStores
     from lightgate.aws.lightsail import Lightsail
+    from lightgate.aws.pins import Pins
     from lightgate.aws.s3_evidence import EvidenceFiles
     from lightgate.aws.s3_gate_channel import GateChannels
     from lightgate.aws.secretsmanager import Secrets
@@ -74,6 +76,7 @@ class Settings:
     notification_email: str = ""
     record_days: int = 365
     secret_prefix: str = ""
+    console: Console = field(default_factory=Console)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -91,6 +94,11 @@ class Settings:
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
             secret_prefix=environment.get("LIGHTGATE_SECRET_PREFIX", ""),
+            console=Console(
+                # Lambda sets it.
+                log_group=environment.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+                dashboard=environment.get("LIGHTGATE_DASHBOARD"),
+            ),
         )
 
 
@@ -158,6 +166,12 @@ class Runtime:
         ecr = make_client("ecr", attempts=2, seconds=5)
         lightsail = make_client("lightsail", attempts=2, seconds=5)
         return ImageStores(ecr, lightsail, self.own_registry)
+
+    @cached_property
+    def pins(self) -> Pins:
+        from lightgate.aws.pins import Pins
+
+        return Pins(make_client("ecr"), make_client("lightsail"))
 
     @cached_property
     def lightsail(self) -> Lightsail:
@@ -291,8 +305,12 @@ def run(step: _Step, event: Json, context: LambdaContext, *, reads_secrets: bool
 
     @wraps(step)
     def carry_out(event: Json, _context: LambdaContext) -> object:
+        name_in_trace(runtime.tracer, event)
         with _without_texts() if reads_secrets else nullcontext():
-            return encode(step(event, runtime))
+            answer: object = encode(step(event, runtime))
+        if isinstance(answer, dict):
+            name_in_trace(runtime.tracer, answer)
+        return answer
 
     trace_without_texts(runtime.tracer)
     handler = runtime.tracer.capture_lambda_handler(

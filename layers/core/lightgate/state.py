@@ -24,7 +24,7 @@ from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.outside import Outside, RecordedMigrations
 from lightgate.migrations.permit import VoidCause
-from lightgate.migrations.reversal import Reversal
+from lightgate.migrations.reversal import Doubt, Reversal
 from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.version import VersionSource
@@ -82,8 +82,8 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartNotice:
-    """The message to publish when a release begins from which there is no automatic rollback."""
+class Notice:
+    """A message to publish while the release goes on."""
 
     subject: str
     message: str
@@ -119,7 +119,7 @@ class Admission(Admitted):
     lock: HeldLock
     admitted_at: datetime
     wait_seconds: int
-    start: StartNotice | None = None
+    start: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,8 @@ class DeploymentProgress:
     `unknown` names the permits that could not be read or written at the last check. `refusal` is
     why the release must end as refused, `refusal_cause` its code. `snapshot` is the restore point,
     once a gate has asked for a permit. `recorded` is what each gate has reported of the record of
-    its database, `outside` what was applied past the gates.
+    its database, `outside` what was applied past the gates. `notice` says that the migrations have
+    failed, until that was published.
     """
 
     status: Status
@@ -172,6 +173,7 @@ class DeploymentProgress:
     snapshot: SnapshotProgress | None = None
     recorded: Mapping[str, RecordedMigrations] = field(default_factory=dict)
     outside: Outside = field(default_factory=Outside)
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,8 +192,9 @@ class RollbackStatus(enum.StrEnum):
     """The state of a rollback. The first three are checked again.
 
     GOOD: the old version was deployed again and is healthy. FAILED: it could not be deployed, or is
-    unhealthy too. KEPT and IMPOSSIBLE: the new version stays live, and people choose. REPLACED and
-    LOST: another deployment or release has taken over.
+    unhealthy too. KEPT and IMPOSSIBLE: the new version stays live, and people choose. NOT_REVERSED:
+    the new version never served, and its migrations stay, because a condition of an automatic
+    reversal does not hold. REPLACED and LOST: another deployment or release has taken over.
     """
 
     BUSY = "BUSY"
@@ -201,8 +204,25 @@ class RollbackStatus(enum.StrEnum):
     FAILED = "FAILED"
     KEPT = "KEPT"
     IMPOSSIBLE = "IMPOSSIBLE"
+    NOT_REVERSED = "NOT_REVERSED"
     REPLACED = "REPLACED"
     LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReversalProgress:
+    """The reversal of the release's migrations, which a deployment of the old version waits for.
+
+    `doubts` are why there is none. `call` is the command that reverses `migrations`, `deployment`
+    its permit and its reports so far. `is_done`: the schema and the recorded migrations are as they
+    were before the release.
+    """
+
+    doubts: Sequence[Doubt] = ()
+    migrations: Sequence[str] = ()
+    call: Sequence[str] = ()
+    deployment: DeploymentProgress | None = None
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,10 +241,16 @@ class RollbackResult:
     notes: Sequence[str] = ()
     gate: GateReport | None = None
     watch: WatchProgress | None = None
+    reversal: ReversalProgress | None = None
 
     @property
     def is_good(self) -> bool:
         return self.status is RollbackStatus.GOOD and self.version is not None
+
+    @property
+    def has_reversed(self) -> bool:
+        """Whether the migrations of the release are reversed, and the old version is healthy."""
+        return self.is_good and self.reversal is not None and self.reversal.is_done
 
     @property
     def shown(self) -> str:
@@ -299,9 +325,10 @@ class Pruned:
 class State:
     """The state of an execution. `request` is its input, which may be anything.
 
-    `waited`: the wait for an abandoned release is over. `started` is the answer of SNS to the
-    message at the start, `error` the error that Step Functions caught. The state machine writes the
-    last three if no outcome could be recorded; no step reads them.
+    `waited`: the wait for an abandoned release is over. `started` and `failed_migration` are the
+    answers of SNS to PublishStart and PublishFailedMigration, `error` the error that Step Functions
+    caught. The state machine writes the last three if no outcome could be recorded; no step reads
+    them.
     """
 
     request: Any
@@ -312,6 +339,7 @@ class State:
     started: Any = None
     snapshot: SnapshotProgress | Stop | None = None
     deployment: DeploymentProgress | ServiceBusy | Stop | None = None
+    failed_migration: Any = None
     verification: Verified | None = None
     rollback: RollbackProgress | None = None
     outcome: FinalOutcome | OutcomeWait | None = None

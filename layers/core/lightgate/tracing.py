@@ -1,4 +1,4 @@
-"""Traces without the texts of errors.
+"""Traces that name the app and the release, and have no texts of errors.
 
 X-Ray's SDK records each failed call of AWS with the text of its error, before any code of ours sees
 it. Such a text may quote the request, and with it secrets. A trace keeps what failed and where: the
@@ -6,6 +6,7 @@ type of the error, AWS's code, the operation and the stack.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Tracer
@@ -23,6 +24,22 @@ def trace_without_texts(tracer: Tracer) -> None:
     recorder: Any = tracer.provider
     if not isinstance(recorder.emitter, _Emitter):
         recorder.emitter = _Emitter(recorder.emitter)
+
+
+def name_in_trace(tracer: Tracer, document: Mapping[str, Any]) -> None:
+    """Annotate the current segment with the app and the release that an event or answer names."""
+    state = document.get("state", document)
+    known = state.get("admission", state) if isinstance(state, dict) else None
+    if not isinstance(known, dict):
+        return
+    release = known.get("release")
+    named = {
+        "app": known.get("app"),
+        "release": release.get("id") if isinstance(release, dict) else release,
+    }
+    for key, value in named.items():
+        if isinstance(value, str) and value:
+            tracer.put_annotation(key, value)
 
 
 class _Emitter:

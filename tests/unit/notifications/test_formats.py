@@ -72,6 +72,8 @@ def test_a_subject_is_one_that_sns_takes(app: str, stage: str, outcome: Outcome)
 
 def test_a_machine_reads_everything_from_one_object() -> None:
     assert machine(rolled_back()) == {
+        "schemaVersion": 1,
+        "event": "release-ended",
         "lightgateVersion": VERSION,
         "messageId": f"lightgate-crops-backend-{RELEASE}",
         "kind": "IMAGE",
@@ -87,6 +89,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
         "unlisted": 0,
+        "reversed": [],
         "takeBack": list(map(json.dumps, TAKE_BACK)),
         "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),
@@ -113,6 +116,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "startedAt": "2026-11-16T01:54:34+00:00",
         "endedAt": "2026-11-16T01:57:41+00:00",
         "execution": EXECUTION,
+        "links": {"page": None, "execution": None, "log": None, "snapshot": None},
     }
 
 

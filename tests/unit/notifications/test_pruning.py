@@ -1,14 +1,17 @@
 """What people and machines hear of snapshots that could not be deleted."""
 
 import json
+from typing import Any
 
 import pytest
 
 from lightgate.notifications.pruning import not_pruned
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.keys import Database
-from tests.support.builders import admitted
+from tests.support.builders import EXECUTION, admitted
+from tests.support.messages import CONSOLE
 
+WHERE: Any = {"execution": EXECUTION, "console": CONSOLE}
 COMMANDS = {
     DatabaseKind.INSTANCE: "aws rds delete-db-snapshot --db-snapshot-identifier s1",
     DatabaseKind.CLUSTER: "aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier s1",
@@ -26,7 +29,7 @@ def database(kind: DatabaseKind = DatabaseKind.INSTANCE) -> Database:
 def test_each_snapshot_is_named_with_its_reason_and_the_command(kind: DatabaseKind) -> None:
     failed = {"s1": "AccessDenied: not authorized", "s2": "InvalidDBSnapshotState: in use"}
 
-    forms = json.loads(not_pruned(admitted(), database(kind), failed, []).message)
+    forms = json.loads(not_pruned(admitted(), database(kind), failed, [], **WHERE).message)
 
     head = (
         "Release 7f5b2640fe6f of crops-backend succeeded, but 2 old snapshots could not be deleted."
@@ -42,7 +45,7 @@ def test_each_snapshot_is_named_with_its_reason_and_the_command(kind: DatabaseKi
 
 
 def test_what_keeps_lightgate_from_looking_is_reported() -> None:
-    notice = not_pruned(admitted(), None, {}, ["RDS answers AccessDenied."])
+    notice = not_pruned(admitted(), None, {}, ["RDS answers AccessDenied."], **WHERE)
     forms = json.loads(notice.message)
 
     assert notice.subject == (
@@ -57,7 +60,7 @@ def test_what_keeps_lightgate_from_looking_is_reported() -> None:
 def test_a_message_of_a_hundred_snapshots_is_one_that_sns_takes() -> None:
     failed = {f"s{number:03}": "x\n" * 100_000 for number in range(100)}
 
-    message = not_pruned(admitted(), database(), failed, []).message
+    message = not_pruned(admitted(), database(), failed, [], **WHERE).message
 
     assert len(message.encode()) < 64 * 1024
     assert "The log of PruneSnapshots has 90 more." in json.loads(message)["email"]

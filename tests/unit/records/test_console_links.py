@@ -4,14 +4,19 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 import pytest
+from botocore.session import get_session
 
 from lightgate.records.console_links import (
+    Console,
+    ConsoleLinks,
+    console_links,
     deployments_page,
     execution_page,
     log_page,
     snapshot_page,
 )
 from lightgate.spec.database_kinds import DatabaseKind
+from tests.support.template import read_template
 
 RELEASE = "20261129t091001z-7849e651-b597"
 BEGIN = datetime(2026, 11, 29, 9, 10, 1, tzinfo=UTC)
@@ -61,3 +66,48 @@ def test_the_snapshots_of_lightsail_have_one_page() -> None:
     assert snapshot_page("us-east-1", "any", DatabaseKind.LIGHTSAIL) == (
         "https://lightsail.aws.amazon.com/ls/webapp/home/snapshots"
     )
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "eu-central-1.console.aws.amazon.com"),
+        ("us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("cn-northwest-1", "cn-northwest-1.console.amazonaws.cn"),
+    ],
+)
+def test_each_partition_has_its_own_console(region: str, host: str) -> None:
+    arn = f"arn:{partition_of(region)}:states:{region}:123456789012:execution:release:crops-1"
+
+    found = console_links(
+        Console(log_group="/lg/Logs", dashboard="lightgate-releases"),
+        execution=arn,
+        release=RELEASE,
+        begin=BEGIN,
+        snapshot=("lightgate-crops-1", DatabaseKind.INSTANCE),
+    )
+
+    for address in (found.page, found.execution, found.log, found.snapshot):
+        assert str(address).startswith(f"https://{host}/")
+        assert f"?region={region}#" in str(address)
+
+
+def test_the_template_knows_the_same_consoles() -> None:
+    consoles = read_template()["Mappings"]["Partition"]
+
+    for region in ("us-east-1", "us-gov-east-1", "cn-north-1"):
+        address = execution_page(f"arn:x:states:{region}:1:execution:a:b")
+        host = consoles[partition_of(region)]["Console"]
+        assert address.startswith(f"https://{region}.{host}/")
+
+
+def test_without_a_dashboard_a_log_group_or_a_snapshot_there_is_no_link_to_it() -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:execution:release:crops-1"
+
+    found = console_links(Console(), execution=arn, release=RELEASE, begin=BEGIN)
+
+    assert found == ConsoleLinks(execution=execution_page(arn))
+
+
+def partition_of(region: str) -> str:
+    return str(get_session().get_partition_for_region(region))

@@ -16,7 +16,7 @@ TOP = {path.name for path in ROOT.iterdir() if path.name not in ("build", ".git"
 EXAMPLES = re.compile(r"check_quota|<\w+>|^build(/|$)")
 WORD = re.compile(r"[\w./<>-]+")
 LINK = re.compile(r"\]\(([^)#\s]+)?(?:#([^)\s]+))?\)")
-MODULE = re.compile(r"\blightgate(?:\.[a-z_]+)+\b")
+MODULE = re.compile(r"\blightgate(?!\.json)(?:\.[a-z_]+)+\b")
 
 
 def texts_in_code(page: str) -> Iterator[str]:
@@ -93,3 +93,24 @@ def test_the_architecture_shows_every_folder_of_tests() -> None:
     folders = {path.parent.name for path in ROOT.glob("tests/*/*.py")}
 
     assert folders <= set(re.findall(r"`tests/(\w+)/`", page))
+
+
+def names_in_files(page: str) -> Iterator[tuple[str, str]]:
+    """A name, and the file that the page says it is in: "`_RULES` in `lightgate/log_causes.py`"."""
+    text = " ".join(page.split())
+    for names, file in re.findall(
+        r"((?:`\w+`(?:, | and | or )?)+) (?:in|of) `([\w/]+\.(?:py|json|yaml))`", text
+    ):
+        yield from ((name, file) for name in re.findall(r"\w+", names) if name not in ("and", "or"))
+
+
+def test_every_name_that_a_recipe_changes_is_in_its_file() -> None:
+    named = [*names_in_files((ROOT / "CONTRIBUTING.md").read_text("utf-8"))]
+
+    assert len(named) > 10
+    assert [
+        (name, file)
+        for name, file in named
+        if not EXAMPLES.search(file)
+        and not re.search(rf"\b{name}\b", (ROOT / file).read_text("utf-8"))
+    ] == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lightgate.aws import ecr
 from lightgate.aws import http_probe as prober
 from lightgate.aws.dynamodb_releases import OWED, owed_key
 from lightgate.outage import LONGEST_OUTAGE
@@ -104,12 +105,13 @@ def test_a_task_ends_in_time_is_retried_and_caught(name: str) -> None:
     [retry], [catch] = task["Retry"], task["Catch"]
     assert retry["ErrorEquals"] == catch["ErrorEquals"] == ["States.ALL"]
     assert retry["MaxAttempts"] >= 2
-    # What becomes of the notice at the start is no error of the release.
-    assert catch["ResultPath"] == ("$.started" if name == "PublishStart" else "$.error")
+    # What becomes of a notice is no error of the release.
+    assert catch["ResultPath"] == NOTICES.get(name, "$.error")
 
 
-# A message that nobody needs to have before the release begins must not hold it up.
-RETRIED_THROUGH_AN_OUTAGE = sorted(TASKS.keys() - {"PublishStart"})
+# A message before the final one must not hold the release up.
+NOTICES = {"PublishStart": "$.started", "PublishFailedMigration": "$.failedMigration"}
+RETRIED_THROUGH_AN_OUTAGE = sorted(TASKS.keys() - NOTICES.keys())
 
 
 def shortest_retry(retry: Json) -> timedelta:
@@ -134,9 +136,20 @@ def test_there_is_one_retry_rule_for_all_tasks_that_outlast_an_outage() -> None:
     assert len({json.dumps(TASKS[name]["Retry"]) for name in RETRIED_THROUGH_AN_OUTAGE}) == 1
 
 
-def test_the_start_message_delays_the_release_at_most_half_a_minute() -> None:
-    [retry] = TASKS["PublishStart"]["Retry"]
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_delays_the_release_at_most_half_a_minute_and_is_sent_once(name: str) -> None:
+    [retry], [catch] = TASKS[name]["Retry"], TASKS[name]["Catch"]
+    ways = [
+        condition
+        for state in STATES.values()
+        for condition in state.get("Choices", ())
+        if condition["Next"] == name
+    ]
 
+    assert catch["Next"] == TASKS[name]["Next"]
+    assert TASKS[name]["ResultPath"] == catch["ResultPath"] == NOTICES[name]
+    [way] = ways
+    assert {"Variable": NOTICES[name], "IsPresent": False} in way["And"]
     assert shortest_retry(retry) <= timedelta(seconds=30)
 
 
@@ -149,7 +162,7 @@ def test_a_task_outlasts_its_function(name: str) -> None:
 
 
 # What these do says nothing about the outcome, which is recorded by then or not yet wanted.
-BESIDE_THE_OUTCOME = {"PublishStart", "StartNext", "MarkMessageSent", "PruneSnapshots"}
+BESIDE_THE_OUTCOME = {*NOTICES, "StartNext", "MarkMessageSent", "PruneSnapshots"}
 
 
 @pytest.mark.parametrize("name", sorted(TASKS.keys() - BESIDE_THE_OUTCOME))
@@ -385,3 +398,11 @@ def test_the_machine_is_called_as_those_who_start_it_say() -> None:
     named = template()["StartNextFunction"]["Properties"]["Environment"]["Variables"]
 
     assert named["LIGHTGATE_STATE_MACHINE"]["Fn::Sub"].endswith(f":stateMachine:{machine}")
+
+
+def test_reconcile_has_time_for_a_full_repository() -> None:
+    """ECR keeps 100,000 images in a repository. A page of 1,000 takes less than a second."""
+    pages = 100_000 / ecr._IMAGES_ON_PAGE
+
+    assert ecr._IMAGES_ON_PAGE == 1000
+    assert pages * 1 < template()["ReconcileFunction"]["Properties"]["Timeout"] / 2

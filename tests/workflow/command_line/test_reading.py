@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from lightgate.aws.dynamodb_locks import Locks
+from lightgate.records.timeline import timeline
 from lightgate.release.lock import Pause
 from lightgate.release.pause import pause_app
+from lightgate.release.release import ReleaseKind
 from lightgate.verification.health import HttpAnswer
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.reading.app_status import AppStatus, Health, app_status
@@ -285,3 +287,20 @@ def test_a_status_takes_as_many_calls_after_two_releases_as_after_one(
 
     assert calls() == first
     assert len(first) <= 8
+
+
+def test_a_refused_rollback_names_its_version_and_is_found_by_its_execution(
+    good: World, commands: Commands
+) -> None:
+    ended = good.release(rollbackTo=99)
+
+    [refused] = [
+        one for one in commands.connection.releases.history(APP) if one.kind is ReleaseKind.ROLLBACK
+    ]
+    assert (ended.error, refused.status, refused.rollback_to) == ("REFUSED", "REFUSED", 99)
+    assert timeline(refused)[0].text == "by a person: rollback to version 99"
+    assert refused.execution is not None
+    assert read_release(refused.execution, None, commands.connection).record == refused
+    with pytest.raises(CommandError) as error:
+        read_release(f"{refused.execution}-none", None, commands.connection)
+    assert error.value.problem is Problem.NOT_FOUND

@@ -34,33 +34,53 @@ class SpecText:
 
 
 class AppParameters:
-    """One parameter for each app, named after it, below one path."""
+    """One parameter for each app, named after it, below one path.
+
+    It keeps the texts that `all` has read. A function that runs again reads only those that have
+    changed.
+    """
 
     def __init__(self, client: Any, path: str) -> None:  # noqa: ANN401 - boto3 is untyped
         self._client = client
         self._path = path
+        self._kept: dict[str, SpecText] = {}
 
     def all(self) -> Iterator[SpecText]:
         """Every app's current spec, in no particular order, readable or not.
 
         A SecureString yields its encrypted text, so that callers see a broken spec and no gap.
 
-        Names first, then each value by its name: reading all values by path would need a
+        The list first, then each value by its name: reading all values by path would need a
         permission that cannot be confined to this path everywhere.
         """
-        for app in self.names():
-            # An app that is removed in this moment is simply no longer one.
-            with contextlib.suppress(RefusedError):
-                yield _text(app, self._parameter(app, None))
+        listed = dict(self._listed())
+        self._kept = {app: text for app, text in self._kept.items() if app in listed}
+        for app, (version, stored_at) in listed.items():
+            kept = self._kept.get(app)
+            if kept is None or (kept.version, kept.stored_at) != (version, stored_at):
+                # An app that is removed in this moment is simply no longer one.
+                with contextlib.suppress(RefusedError):
+                    yield self._keep(_text(app, self._parameter(app, None)))
+            else:
+                yield kept
 
     def names(self) -> Iterator[str]:
         """The apps that have a spec, in no particular order."""
+        return (app for app, _ in self._listed())
+
+    def _listed(self) -> Iterator[tuple[str, tuple[int, datetime]]]:
+        """Each app with the version of its parameter and the moment at which that was stored."""
         pages = self._client.get_paginator("describe_parameters").paginate(
             ParameterFilters=[{"Key": "Path", "Option": "OneLevel", "Values": [self._path]}]
         )
         for page in pages:
             for found in page["Parameters"]:
-                yield found["Name"].rpartition("/")[2]
+                app = found["Name"].rpartition("/")[2]
+                yield app, (found["Version"], found["LastModifiedDate"].astimezone(UTC))
+
+    def _keep(self, text: SpecText) -> SpecText:
+        self._kept[text.app] = text
+        return text
 
     @reaching("SSM")
     def others(self, app: str) -> list[SpecText]:

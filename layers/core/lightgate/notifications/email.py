@@ -10,6 +10,7 @@ from lightgate.errors import sentence
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome
+from lightgate.records.console_links import ConsoleLinks
 from lightgate.release.lightgate_command import (
     how_to_start,
     resume_command,
@@ -50,13 +51,13 @@ def text(report: Report) -> str:
     """The message as an e-mail."""
     paragraphs = [
         [headline(report), *opening(report)],
-        _table(cause(report)),
-        _table(_next(report)),
-        _table([*_database(report), *_rollback(report), *_pushes(report)]),
-        _table(("Warning", warning) for warning in report.warnings),
+        table(cause(report)),
+        table(_next(report)),
+        table([*_database(report), *_rollback(report), *_pushes(report)]),
+        table(("Warning", warning) for warning in report.warnings),
         *_printed(report),
         *_about_the_database(report),
-        _table(_details(report)),
+        table([*_details(report), *links(report.links)]),
     ]
     return "\n\n".join("\n".join(map(one_line, lines)) for lines in paragraphs if lines) + "\n"
 
@@ -197,6 +198,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
         stay = " and not reversed by a rollback" if _is_damaged(report) else ""
+        if report.reversed:
+            stay = " and reversed"
         more = report.evidence.unlisted
         yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
     if report.not_applied:
@@ -264,7 +267,16 @@ def _details(report: Report) -> Iterator[tuple[str, str]]:
     if saved >= timedelta(seconds=1):
         took += f" ({_span(saved)} saved by starting the node during the snapshot)"
     yield "Duration", took
-    yield "Execution", report.execution
+
+
+def links(found: ConsoleLinks) -> Sequence[tuple[str, str]]:
+    rows = [
+        ("Page", found.page),
+        ("Execution", found.execution),
+        ("Log", found.log),
+        ("Snapshot", found.snapshot),
+    ]
+    return [(label, address) for label, address in rows if address is not None]
 
 
 def _is_damaged(report: Report) -> bool:
@@ -280,7 +292,7 @@ def _is_not_run(failure: Diagnosis | None) -> bool:
     return failure is not None and failure.kind is FailureKind.COMMAND_NOT_RUN
 
 
-def _table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:
+def table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:
     """One line for each value, with the label in front of the first of its kind."""
     lines = []
     for label, values in groupby(rows, key=lambda row: row[0]):

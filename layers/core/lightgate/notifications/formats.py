@@ -4,6 +4,7 @@ One SNS publication carries all forms (`MessageStructure: json`): text for e-mai
 JSON object for queues and functions, and the schema of Amazon Q Developer for chat.
 """
 
+import enum
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,15 +16,34 @@ from lightgate.notifications.email import (
     cause,
     facts,
     headline,
+    links,
     may_need_a_restore,
     next_steps,
     one_line,
     opening,
     subject_words,
+    table,
     text,
 )
 from lightgate.notifications.report import Report
 from lightgate.notifications.shorten import shorter_and_shorter
+from lightgate.records.console_links import ConsoleLinks
+
+# Raised only if a member of the JSON object changes its meaning or goes.
+_SCHEMA_VERSION = 1
+
+
+class MessageEvent(enum.StrEnum):
+    """What a message is about, as its JSON object names it. Only the last one is final.
+
+    The state machine itself writes `outcome-unknown`.
+    """
+
+    RELEASE_STARTED = "release-started"
+    MIGRATION_FAILED = "migration-failed"
+    SNAPSHOTS_NOT_PRUNED = "snapshots-not-pruned"
+    RELEASE_ENDED = "release-ended"
+
 
 # SNS: fewer than 100 ASCII characters, no line break.
 _LONGEST_SUBJECT = 99
@@ -55,6 +75,8 @@ def subject_line(stage: str, app: str, status: str, words: str) -> str:
 def machine(report: Report) -> dict[str, Any]:
     """The message as a JSON object; `messageId` is the same however often it is sent."""
     return {
+        "schemaVersion": _SCHEMA_VERSION,
+        "event": MessageEvent.RELEASE_ENDED,
         "lightgateVersion": VERSION,
         "messageId": f"lightgate-{report.app}-{report.release}",
         "kind": report.kind.value,
@@ -95,10 +117,12 @@ def machine(report: Report) -> dict[str, Any]:
         "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,
+        "reversed": list(report.reversed),
         "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),
         "execution": report.execution,
+        "links": encode(report.links, complete=True),
     }
 
 
@@ -117,10 +141,10 @@ def sns_message(report: Report) -> str:
 
 
 def _forms_of(report: Report) -> str:
-    return all_forms(text(report), machine(report), _chat(report))
+    return _all_forms(text(report), machine(report), _chat(report))
 
 
-def all_forms(readable: str, document: Mapping[str, Any], chat: Mapping[str, Any]) -> str:
+def _all_forms(readable: str, document: Mapping[str, Any], chat: Mapping[str, Any]) -> str:
     """One text for each protocol, as `MessageStructure: json` takes them."""
     structured = json.dumps(document, ensure_ascii=False)
     return json.dumps(
@@ -136,6 +160,32 @@ def all_forms(readable: str, document: Mapping[str, Any], chat: Mapping[str, Any
     )
 
 
+def notice_forms(
+    title: str,
+    paragraphs: Sequence[str],
+    told: Sequence[str],
+    document: Mapping[str, Any],
+    found: ConsoleLinks,
+) -> str:
+    """The message of a notice. `paragraphs` are those of the e-mail, `told` the lines of a chat."""
+    details = table([("Release", document["release"]), *links(found)])
+    chat = {
+        "textType": "client-markdown",
+        "title": title,
+        "description": "\n".join([*map(_literal, told), *_chat_links(found)]),
+    }
+    return _all_forms(
+        "\n\n".join([*paragraphs, "\n".join(details)]) + "\n",
+        {
+            "schemaVersion": _SCHEMA_VERSION,
+            "lightgateVersion": VERSION,
+            **document,
+            "links": encode(found, complete=True),
+        },
+        {"version": "1.0", "source": "custom", "content": chat},
+    )
+
+
 def _chat(report: Report) -> Mapping[str, Any]:
     return {
         "version": "1.0",
@@ -145,16 +195,22 @@ def _chat(report: Report) -> Mapping[str, Any]:
             "title": subject(report),
             "description": "\n".join(
                 [
-                    *map(literal, [headline(report), *opening(report)]),
-                    *(f"*{label}*: {literal(value)}" for label, value in cause(report)),
-                    *(f"*{label}*: {literal(value)}" for label, value in facts(report)),
-                    *(f"*Warning*: {literal(warning)}" for warning in report.warnings),
+                    *map(_literal, [headline(report), *opening(report)]),
+                    *(f"*{label}*: {_literal(value)}" for label, value in cause(report)),
+                    *(f"*{label}*: {_literal(value)}" for label, value in facts(report)),
+                    *(f"*Warning*: {_literal(warning)}" for warning in report.warnings),
                     *_where_to_restore(report),
+                    *_chat_links(report.links),
                 ]
             ),
-            "nextSteps": [literal(step) for step in next_steps(report)],
+            "nextSteps": [_literal(step) for step in next_steps(report)],
         },
     }
+
+
+def _chat_links(found: ConsoleLinks) -> Sequence[str]:
+    """Slack and Teams make links of plain addresses. Nothing in these is written by others."""
+    return [f"*{label}*: {address}" for label, address in links(found)]
 
 
 def _where_to_restore(report: Report) -> Sequence[str]:
@@ -164,7 +220,7 @@ def _where_to_restore(report: Report) -> Sequence[str]:
     return ["*To restore the database*: the commands are in the e-mail and in the record"]
 
 
-def literal(text: str) -> str:
+def _literal(text: str) -> str:
     """The line as a chat shows it character by character.
 
     Slack has no escape for its formats, and Slack shows the escapes of Teams. So a line with any

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from lightgate.notifications.email import one_line
-from lightgate.notifications.formats import all_forms, literal, subject_line
+from lightgate.notifications.formats import MessageEvent, notice_forms, subject_line
 from lightgate.notifications.report import name_of
+from lightgate.records.console_links import Console, console_links
 from lightgate.records.recorded_outcome import Publication
 from lightgate.release.release import Release
 from lightgate.spec.database_kinds import DatabaseKind
@@ -32,6 +33,9 @@ def not_pruned(
     database: Database | None,
     failed: Mapping[str, str],
     reasons: Sequence[str],
+    *,
+    execution: str,
+    console: Console,
 ) -> Publication:
     """The publication.
 
@@ -41,7 +45,7 @@ def not_pruned(
     name = name_of(release)
     count = f"{len(failed)} " if failed else ""
     kept = f"{count}old snapshot{'' if len(failed) == 1 else 's'} could not be deleted"
-    subject = subject_line(release.stage, release.app, NOT_PRUNED, f"{name}, {kept}")
+    title = subject_line(release.stage, release.app, NOT_PRUNED, f"{name}, {kept}")
     head = f"Release {name} of {release.app} succeeded, but {kept}."
     shown = {name: _short(failed[name]) for name in list(failed)[:_MOST_SHOWN]}
     why = [*map(_short, reasons), *(f"{name}: {reason}" for name, reason in shown.items())]
@@ -49,34 +53,35 @@ def not_pruned(
         why.append(f"The log of PruneSnapshots has {len(failed) - len(shown)} more.")
     commands = [f"{_DELETE[database.kind]} {name}" for name in shown] if database else []
     by_hand = ["\n".join(["To delete them now:", *commands])] if commands else []
+    document = {
+        "event": MessageEvent.SNAPSHOTS_NOT_PRUNED,
+        "messageId": f"lightgate-{release.app}-{release.id}-pruning",
+        "kind": release.kind.value,
+        "app": release.app,
+        "stage": release.stage,
+        "release": release.id,
+        "tag": release.tag,
+        "status": NOT_PRUNED,
+        "text": " ".join([head, *why, _NEXT]),
+        "reasons": list(map(_short, reasons)),
+        "failed": shown,
+        "nextSteps": [_NEXT, *commands],
+        "execution": execution,
+    }
+    found = console_links(
+        console, execution=execution, release=release.id, begin=release.started_at
+    )
     return Publication(
         app=release.app,
         stage=release.stage,
         status=NOT_PRUNED,
-        subject=subject,
-        message=all_forms(
-            "\n\n".join([head, "\n".join(why), _NEXT, *by_hand]) + "\n",
-            {
-                "messageId": f"lightgate-{release.app}-{release.id}-pruning",
-                "kind": release.kind.value,
-                "app": release.app,
-                "stage": release.stage,
-                "release": release.id,
-                "status": NOT_PRUNED,
-                "text": " ".join([head, *why, _NEXT]),
-                "reasons": list(map(_short, reasons)),
-                "failed": shown,
-                "nextSteps": [_NEXT, *commands],
-            },
-            {
-                "version": "1.0",
-                "source": "custom",
-                "content": {
-                    "textType": "client-markdown",
-                    "title": subject,
-                    "description": "\n".join(map(literal, [head, *why, _NEXT])),
-                },
-            },
+        subject=title,
+        message=notice_forms(
+            title,
+            [head, "\n".join(why), _NEXT, *by_hand],
+            [head, *why, _NEXT],
+            document,
+            found,
         ),
     )
 

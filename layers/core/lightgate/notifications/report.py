@@ -1,7 +1,7 @@
 """All facts for the message of an ended release, from the state of its execution."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -20,16 +20,18 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion, Outcome
+from lightgate.records.console_links import NOT_TAKEN, Console, ConsoleLinks, console_links
 from lightgate.records.recorded_outcome import Cost
 from lightgate.release.lock import Lock
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.start_command import start_command
+from lightgate.release.unchecked_request import requested_version
 from lightgate.rollback.version_history import (
     applied_nothing,
     may_have_changed,
     planned_judgement,
 )
-from lightgate.spec.database_kinds import BackupMode
+from lightgate.spec.database_kinds import BackupMode, DatabaseKind
 from lightgate.state import DeploymentProgress, Facts
 
 _BY_RISK = 'database.backup is "by-risk", and every pending migration is compatible'
@@ -110,7 +112,8 @@ class Report:
     had none, if that was requested. `not_applied` are the pending migrations that are not known to
     be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
     are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
-    where nothing is known to be applied. `paused` is None unless the app is paused.
+    where nothing is known to be applied. `reversed` are those that Lightgate has reversed by
+    itself. `paused` is None unless the app is paused. `links` lead to the AWS console.
     """
 
     app: str
@@ -148,6 +151,8 @@ class Report:
     is_down: bool = False
     cost: Cost | None = None
     paused: PausedPushes | None = None
+    reversed: Sequence[str] = ()
+    links: ConsoleLinks = field(default_factory=ConsoleLinks)
 
     @property
     def lacks_its_snapshot(self) -> bool:
@@ -188,6 +193,7 @@ def report_of(
     live: LiveVersion | None,
     is_down: bool,
     cost: Cost | None,
+    console: Console,
     now: datetime,
 ) -> Report:
     """`app`, `kind`, `tag` and `digest` are the requested ones, for a release not admitted."""
@@ -196,17 +202,22 @@ def report_of(
     evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
     applied = [migration.name for migration in evidence.migrations]
     reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
-    has_applied = kind is ReleaseKind.IMAGE and bool(
-        applied or _all_is_applied(deployment, evidence)
+    is_reversed = rollback is not None and rollback.has_reversed
+    has_applied = (
+        kind is ReleaseKind.IMAGE
+        and bool(applied or _all_is_applied(deployment, evidence))
+        and not is_reversed
     )
     not_applied = [name for name in facts.planned if name not in applied]
+    name = facts.unreadable or release_id(state.execution, state.started_at, None)
+    if release is not None:
+        name = release.id
+    snapshot = _snapshot(facts)
     return Report(
         kind=kind,
         app=release.app if release is not None else app,
         stage=stage,
-        release=release.id
-        if release is not None
-        else facts.unreadable or release_id(state.execution, state.started_at, None),
+        release=name,
         repository=release.repository if release is not None else None,
         digest=release.digest if release is not None else None,
         pushed_digest=release.pushed_digest if release is not None else None,
@@ -220,7 +231,7 @@ def report_of(
         execution=state.execution,
         started_at=state.started_at,
         ended_at=now,
-        snapshot=_snapshot(facts),
+        snapshot=snapshot,
         no_restore_point=_no_restore_point(facts),
         saved=time_saved_by(facts, now),
         version=deployment.version if deployment is not None else None,
@@ -244,11 +255,30 @@ def report_of(
         tag=release.tag if release is not None else tag,
         requested_digest=digest,
         command=release.command if release is not None else None,
-        rollback_to=release.rollback_to if release is not None else None,
+        rollback_to=(
+            release.rollback_to if release is not None else requested_version(state.request)
+        ),
         live=live,
         is_down=is_down,
         cost=cost,
+        reversed=applied if is_reversed else (),
+        links=console_links(
+            console,
+            execution=state.execution,
+            release=name,
+            begin=state.started_at,
+            end=now,
+            snapshot=_taken(snapshot, facts),
+        ),
     )
+
+
+def _taken(snapshot: Snapshot | None, facts: Facts) -> tuple[str, DatabaseKind] | None:
+    """The snapshot, if there is one to see; None for a continuous backup."""
+    order = _order(facts)
+    if order is None or snapshot is None or snapshot.id is None or snapshot.status in NOT_TAKEN:
+        return None
+    return snapshot.id, order.kind
 
 
 def _applied_count(evidence: GateReport) -> int:

@@ -19,6 +19,7 @@ class _Limits:
     step: int
 
 
+LONGEST_TEXT = 500
 _SHORTENINGS = (_Limits(5, 200, 1000), _Limits(3, 100, 500), _Limits(1, 50, 200))
 
 
@@ -37,9 +38,9 @@ def _shortened(report: Report, limits: _Limits) -> Report:
     is_short = len(json.dumps(report.take_back)) <= limits.step
     return replace(
         report,
-        reason=report.reason and _short(report.reason, limits.text),
+        reason=report.reason and short(report.reason, limits.text),
         paused=report.paused
-        and replace(report.paused, reason=_short(report.paused.reason, limits.text)),
+        and replace(report.paused, reason=short(report.paused.reason, limits.text)),
         warnings=_few(report.warnings, limits),
         evidence=replace(
             evidence,
@@ -49,21 +50,21 @@ def _shortened(report: Report, limits: _Limits) -> Report:
             failure=failure
             and replace(
                 failure,
-                error=_short(failure.error, limits.text),
+                error=short(failure.error, limits.text),
                 last_lines=_last(failure.last_lines, limits),
             ),
         ),
         conclusion=replace(
             conclusion,
             reasons=_few(conclusion.reasons, limits),
-            next_steps=[_short(step, limits.step) for step in conclusion.next_steps],
+            next_steps=[short(step, limits.step) for step in conclusion.next_steps],
         ),
         failure=diagnosis
         and replace(
             diagnosis,
-            what=_short(diagnosis.what, limits.text),
-            evidence=diagnosis.evidence and _short(diagnosis.evidence, limits.text),
-            next_action=_short(diagnosis.next_action, limits.step),
+            what=short(diagnosis.what, limits.text),
+            evidence=diagnosis.evidence and short(diagnosis.evidence, limits.text),
+            next_action=short(diagnosis.next_action, limits.step),
         ),
         judgement=judgement and replace(judgement, reasons=_few(judgement.reasons, limits)),
         not_applied=report.not_applied[: limits.items],
@@ -74,14 +75,14 @@ def _shortened(report: Report, limits: _Limits) -> Report:
 
 
 def _few(reasons: Sequence[str], limits: _Limits) -> list[str]:
-    few = [_short(reason, limits.text) for reason in reasons[: limits.items]]
+    few = [short(reason, limits.text) for reason in reasons[: limits.items]]
     more = len(reasons) - len(few)
     return [*few, f"There are {more} more reasons."] if more else few
 
 
 def _last(lines: Sequence[str], limits: _Limits) -> list[str]:
-    return [_short(line, limits.text) for line in lines[-limits.items :]]
+    return [short(line, limits.text) for line in lines[-limits.items :]]
 
 
-def _short(text: str, longest: int) -> str:
+def short(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -25,6 +25,7 @@ _BEGIN = 1
 # Each step is a task and a choice, and waits before it is repeated.
 _STEP, _REPETITION = 2, 3
 _PUBLISH_START = 2
+_PUBLISH_FAILURE = 1
 # Admit waits in two states for a release that was abandoned.
 _ADMIT_AGAIN = 4
 # From StartNext to the end.
@@ -40,6 +41,7 @@ def cost_of(facts: Facts, outcome: Outcome, now: datetime) -> Cost | None:
     own = round((now - facts.began_at).total_seconds() * 1000)
     used = {**state.usage, "outcome": state.usage.get("outcome", Usage()).more(own)}
     transitions = _BEGIN + (_PUBLISH_START if state.started is not None else 0)
+    transitions += _PUBLISH_FAILURE if state.failed_migration is not None else 0
     for field, usage in used.items():
         again = _ADMIT_AGAIN if field == "admission" else _REPETITION
         transitions += _STEP + again * (usage.calls - 1)

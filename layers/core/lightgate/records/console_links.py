@@ -1,17 +1,60 @@
 """The addresses of what a release has left, in the AWS console."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.spec.database_kinds import DatabaseKind
 
 # A function may log until its time limit after the release has ended.
 _AROUND = timedelta(minutes=2)
+# Without a snapshot, or with one that failed, there may be nothing to see.
+NOT_TAKEN = (None, SnapshotStatus.BUSY, SnapshotStatus.FAILED)
+# By the first letters of the region; all others are those of the partition `aws`.
+_CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """What the console has of this stack: the log group of its functions, and its dashboard."""
+
+    log_group: str | None = None
+    dashboard: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleLinks:
+    """The addresses that a message names. None where there is nothing to see."""
+
+    page: str | None = None
+    execution: str | None = None
+    log: str | None = None
+    snapshot: str | None = None
+
+
+def console_links(
+    console: Console,
+    *,
+    execution: str,
+    release: str,
+    begin: datetime,
+    end: datetime | None = None,
+    snapshot: tuple[str, DatabaseKind] | None = None,
+) -> ConsoleLinks:
+    """`execution` is an ARN, `snapshot` the id of a snapshot that was taken."""
+    region, group, dashboard = _region(execution), console.log_group, console.dashboard
+    return ConsoleLinks(
+        page=_dashboard_page(region, dashboard) if dashboard else None,
+        execution=execution_page(execution),
+        log=log_page(region, group, release, begin=begin, end=end) if group else None,
+        snapshot=snapshot_page(region, *snapshot) if snapshot else None,
+    )
 
 
 def execution_page(arn: str) -> str:
     """Raises IndexError if it is no ARN."""
-    region = arn.split(":")[3]
+    region = _region(arn)
     place = f"#/v2/executions/details/{quote(arn, safe=':')}"
     return f"{_console(region)}/states/home?region={region}{place}"
 
@@ -44,8 +87,18 @@ def snapshot_page(region: str, snapshot: str, kind: DatabaseKind) -> str:
     return f"{_console(region)}/rds/home?region={region}{place}"
 
 
+def _dashboard_page(region: str, name: str) -> str:
+    place = f"#dashboards/dashboard/{quote(name, safe='')}"
+    return f"{_console(region)}/cloudwatch/home?region={region}{place}"
+
+
+def _region(arn: str) -> str:
+    return arn.split(":")[3]
+
+
 def _console(region: str) -> str:
-    return f"https://{region}.console.aws.amazon.com"
+    of_others = (host for first, host in _CONSOLES.items() if region.startswith(first))
+    return f"https://{region}.{next(of_others, 'console.aws.amazon.com')}"
 
 
 def _once(text: str) -> str:

@@ -91,7 +91,8 @@ def started_by(record: ReadableRecord) -> str:
         case StartedBy.RELEASE:
             return f"to roll back {record.caused_by}"
     if record.kind is ReleaseKind.ROLLBACK:
-        return f"by {who}: rollback to version {record.rollback_to}"
+        to = "" if record.rollback_to is None else f" to version {record.rollback_to}"
+        return f"by {who}: rollback{to}"
     if record.kind is ReleaseKind.COMMAND:
         return f"by {who}: {' '.join(record.command or ())}"
     return f"by {who}"
@@ -135,6 +136,9 @@ def _migrations(
         match one.status:
             case MigrationStatus.APPLIED:
                 yield Event(at=at, what="migration", text=f"{one.name} applied{length}")
+            case MigrationStatus.REVERSED:
+                told = f"{one.name} applied{length}, and reversed by the rollback"
+                yield Event(at=at, what="migration", text=told)
             case MigrationStatus.FAILED:
                 why = f": {record.evidence_line}" if record.evidence_line else ""
                 yield Event(at=at, what="migration", text=f"{one.name} FAILED{why}")
@@ -143,7 +147,7 @@ def _migrations(
 
 
 def applied(record: ReadableRecord) -> str:
-    """How many of the planned migrations were applied, such as `1 of 2`.
+    """How many of the planned migrations were applied, such as `1 of 2`, or `reversed`.
 
     Only a release that made a deployment can know that there are none.
     """
@@ -152,6 +156,8 @@ def applied(record: ReadableRecord) -> str:
     total = len(record.migrations) + record.unlisted
     if any(one.status is MigrationStatus.UNKNOWN for one in record.migrations):
         return f"? of {total}"
+    if any(one.status is MigrationStatus.REVERSED for one in record.migrations):
+        return "reversed"
     done = sum(one.status is MigrationStatus.APPLIED for one in record.migrations)
     if not total:
         return "none"

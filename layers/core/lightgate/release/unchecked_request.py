@@ -44,6 +44,14 @@ def requested_digest(request: object) -> str | None:
     return digest if isinstance(digest, str) and is_digest(digest) else None
 
 
+def requested_version(request: object) -> int | None:
+    """The version that a refused rollback was about."""
+    version = members_of(request).get("rollbackTo")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        return None
+    return version
+
+
 def requested_starter(request: object) -> str | None:
     """The person who has started the release, if the request names one."""
     starter = members_of(request).get("startedBy")

@@ -114,7 +114,9 @@ def _begin(
     wait = _wait(answer.holder, release, service, runtime.now(), waited=state.waited)
     reason = prepared.no_rollback_reason
     # Subscribers get a message at the start only if automatic rollback is not available.
-    start = start_notice(release, state.execution, reason) if reason and wait is None else None
+    start = None
+    if reason and wait is None:
+        start = start_notice(release, state.execution, reason, runtime.settings.console)
     return Admission(
         **{each.name: getattr(admitted, each.name) for each in fields(admitted)},
         status="PROCEED" if wait is None else "TAKEN_OVER",

@@ -21,11 +21,13 @@ from lightgate.migrations.outside import RecordedMigrations, read_recorded
 from lightgate.migrations.plan import read_plans
 from lightgate.migrations.reversal import Reversal
 from lightgate.operations.answer_gates import GateCheckInput, answer_gates
+from lightgate.operations.failure_news import failure_news
 from lightgate.operations.next_check import next_check
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import gates_of, has_told_all, read_gates
 from lightgate.release.poll_interval import Observed, wait_seconds
 from lightgate.release.release import Release, ReleaseKind
+from lightgate.rollback.reversal_policy import doubts_of
 from lightgate.rollback.version_history import may_have_begun
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
@@ -114,6 +116,7 @@ def check_deployment(state: State, runtime: Runtime) -> DeploymentProgress:
     )
     found = _timed(found, deployment, runtime.now())
     pause = next_check(release, found, admitted.history, usual, runtime.now(), waits=is_waiting)
+    found = replace(found, notice=failure_news(state, found, service, runtime))
     return shortened(replace(found, poll_seconds=wait_seconds(pause)))
 
 
@@ -180,7 +183,8 @@ def _reversals(
     found = {}
     for gate in lines:
         plans = [plan for plan in read_plans(release, gate, lines[gate]) if not plan.is_empty]
-        found.update({gate: plans[0].reversal} if plans else {})
+        if plans:
+            found[gate] = replace(plans[0].reversal, doubts=doubts_of(plans[0]))
     return {**found, **before}
 
 

@@ -36,7 +36,15 @@ def prune_snapshots(state: State, runtime: Runtime) -> Pruned:
     if failed or reasons:
         runtime.logger.error("old snapshots stay", failed=failed, reasons=reasons)
         snapshots_not_pruned(release.app, max(len(failed), 1), runtime)
-        runtime.topic.publish(not_pruned(release, database, failed, reasons))
+        notice = not_pruned(
+            release,
+            database,
+            failed,
+            reasons,
+            execution=state.execution,
+            console=runtime.settings.console,
+        )
+        runtime.topic.publish(notice)
     return Pruned(deleted=tuple(deleted), failed=failed, reasons=tuple(reasons))
 
 
