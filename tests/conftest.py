@@ -8,6 +8,8 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.support.rights.session"]
+
 # The same examples in every run; and a machine that is busy with something else is no fault.
 # `make test` tries the first of the examples, `make test-slow` has the profile with all of them.
 for profile, examples in {"few": 20, "many": 100}.items():

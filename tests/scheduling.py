@@ -19,6 +19,7 @@ _OWN_STACK = (
         "alone",
         "as_planned",
         "commands",
+        "doctor",
         "failures",
         "permits",
         "rollback_history",

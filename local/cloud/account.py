@@ -9,6 +9,7 @@ from typing import Any
 from local.cloud.errors import LocalCloudError
 
 _POLL = timedelta(milliseconds=100)
+_NETWORK = "lightgate-private"
 type Client = Any
 
 
@@ -69,7 +70,39 @@ def _tags_of(app: str) -> list[Mapping[str, str]]:
     return [{"Key": "lightgate:app", "Value": app}]
 
 
-def create_database_record(rds: Client, identifier: str, port: int, password: str) -> None:
+def create_private_network(
+    ec2: Client, rds: Client, lightsail: Client, port: int
+) -> Mapping[str, Any]:
+    """Peer Lightsail with the default VPC, and let it in on this port.
+
+    The answer is what a database of this network is created with.
+    """
+    of_default = [{"Name": "is-default", "Values": ["true"]}]
+    [vpc] = ec2.describe_vpcs(Filters=of_default)["Vpcs"]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    subnets = ec2.describe_subnets(Filters=of_vpc)["Subnets"]
+    rds.create_db_subnet_group(
+        DBSubnetGroupName=_NETWORK,
+        DBSubnetGroupDescription="All subnets of the default VPC",
+        SubnetIds=[subnet["SubnetId"] for subnet in subnets],
+    )
+    group: str = ec2.create_security_group(
+        GroupName=_NETWORK, Description="Lightsail may connect", VpcId=vpc["VpcId"]
+    )["GroupId"]
+    from_lightsail = [{"CidrIp": "172.26.0.0/16"}]
+    rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": from_lightsail}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    lightsail.peer_vpc()
+    return {"DBSubnetGroupName": _NETWORK, "VpcSecurityGroupIds": [group]}
+
+
+def create_database_record(
+    rds: Client,
+    identifier: str,
+    port: int,
+    password: str,
+    network: Mapping[str, Any] | None = None,
+) -> None:
     """The record of the RDS instance. Its server is the local PostgreSQL."""
     rds.create_db_instance(
         DBInstanceIdentifier=identifier,
@@ -81,6 +114,7 @@ def create_database_record(rds: Client, identifier: str, port: int, password: st
         Port=port,
         BackupRetentionPeriod=7,
         PubliclyAccessible=False,
+        **(network or {}),
     )
 
 

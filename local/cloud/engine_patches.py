@@ -4,8 +4,9 @@ The engine runs state machines and evaluates the policies of roles in its own pr
 run in that process before the engine starts. It cannot import other modules of this project.
 """
 
+import json
 import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ from ministack.core import (  # type: ignore[import-untyped]
     responses,
 )
 from ministack.services import (  # type: ignore[import-untyped]
+    ecr,
+    iam,
     lambda_svc,
+    rds,
     sns,
     stepfunctions,
+    tagging,
 )
 from ministack.services.cloudformation import provisioners  # type: ignore[import-untyped]
 
@@ -89,6 +94,92 @@ def _with_snapshots(resource_of: _Resource) -> _Resource:
 
 
 iam_actions.extract_resource_arn = _with_snapshots(iam_actions.extract_resource_arn)
+
+
+def _tags_of_rds() -> Iterator[tuple[str, list[Mapping[str, str]]]]:
+    yield from rds._tags.items()
+
+
+# Conditions on the tags of these resources, too: the engine takes them for resources without tags.
+tagging._RESOURCE_TAG_COLLECTORS["rds"] = _tags_of_rds
+tagging._RESOURCE_TAG_COLLECTORS["ecr"] = tagging._collect_ecr
+
+
+_SNAPSHOT_QUOTA = 100
+
+
+def _describe_account_attributes(_: Any) -> Any:  # noqa: ANN401 - the engine has no types
+    """Answer with the one quota that Lightgate reads. The engine does not have this call."""
+    used = sum(one["SnapshotType"] == "manual" for one in rds._snapshots.values())
+    quota = (
+        "<AccountQuotaName>ManualSnapshots</AccountQuotaName>"
+        f"<Used>{used}</Used><Max>{_SNAPSHOT_QUOTA}</Max>"
+    )
+    quotas = f"<AccountQuotas><AccountQuota>{quota}</AccountQuota></AccountQuotas>"
+    name = "DescribeAccountAttributes"
+    return rds._xml(200, f"{name}Response", f"<{name}Result>{quotas}</{name}Result>")
+
+
+rds._ACTION_MAP["DescribeAccountAttributes"] = _describe_account_attributes
+
+
+_context: ContextVar[Mapping[str, str] | None] = ContextVar("context", default=None)
+
+
+def _with_context_entries(simulate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a simulation know the condition keys of its request. The engine leaves them out."""
+
+    def simulate_principal_policy(parameters: Any) -> Any:  # noqa: ANN401 - the engine has no types
+        found, number = {}, 1
+        while key := iam._p(parameters, f"ContextEntries.member.{number}.ContextKeyName"):
+            value = f"ContextEntries.member.{number}.ContextKeyValues.member.1"
+            found[key.lower()] = iam._p(parameters, value)
+            number += 1
+        token = _context.set(found)
+        try:
+            return simulate(parameters)
+        finally:
+            _context.reset(token)
+
+    return simulate_principal_policy
+
+
+def _in_context(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    def evaluate_policies(context: Any, *policies: Any) -> Any:  # noqa: ANN401
+        context.service_context = {**(_context.get() or {}), **context.service_context}
+        return evaluate(context, *policies)
+
+    return evaluate_policies
+
+
+iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = _with_context_entries(iam._simulate_principal_policy)
+iam_evaluator.evaluate = _in_context(iam_evaluator.evaluate)
+
+
+def _tag_by_tag(delete: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """Remove the tag alone while the image has another one. The engine removes the image."""
+
+    def batch_delete_image(request: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        removed, rest = [], []
+        for one in request.get("imageIds", []):
+            image = ecr._find_image(request.get("repositoryName", ""), one)
+            tag = one.get("imageTag")
+            if image is not None and "imageDigest" not in one and image["imageTags"] != [tag]:
+                image["imageTags"].remove(tag)
+                image["imageId"]["imageTag"] = image["imageTags"][-1]
+                removed.append({"imageDigest": image["imageDigest"], "imageTag": tag})
+            else:
+                rest.append(one)
+        status, headers, body = delete({**request, "imageIds": rest})
+        if status == 200:
+            answer = json.loads(body)
+            body = json.dumps({**answer, "imageIds": [*removed, *answer["imageIds"]]}).encode()
+        return status, headers, body
+
+    return batch_delete_image
+
+
+ecr._batch_delete_image = _tag_by_tag(ecr._batch_delete_image)
 
 
 def _over_tls(pin: Callable[[str, bool], None]) -> Callable[[str, bool], None]:

@@ -55,8 +55,15 @@ def furnish(client: Callable[[str], Any], database: Database) -> str:
     """
     wanted = spec()
     account.create_repository(client("ecr"), wanted["repository"])
+    network = account.create_private_network(
+        client("ec2"), client("rds"), client("lightsail"), database.port
+    )
     account.create_database_record(
-        client("rds"), wanted["database"]["instance"], database.port, database.password
+        client("rds"),
+        wanted["database"]["instance"],
+        database.port,
+        database.password,
+        network,
     )
     account.put_secret(client("secretsmanager"), "crops/db", {"url": database.url}, APP)
     account.put_secret_parameter(client("ssm"), "/crops/secret-key", secrets.token_urlsafe(32), APP)

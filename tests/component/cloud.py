@@ -138,6 +138,8 @@ class Cloud:
         self.faults = Faults()
         self.blobs = Blobs()
         self.lightsail = LightsailService(clock.now)
+        # Sees every call with its parameters, as botocore tells of it.
+        self.see: Callable[..., None] = lambda **_: None
 
     def client(self, service: str) -> Any:
         return shared_client(service)
@@ -149,6 +151,7 @@ class _Border:
     def __init__(self) -> None:
         self.cloud: Cloud
         self.session = botocore.session.get_session()
+        self.session.register("before-parameter-build", lambda **call: self.cloud.see(**call))
         self.session.register("before-call", lambda **call: self.cloud.faults.before_call(**call))
         for action in aws_rules.SNAPSHOTS:
             self.session.register(f"before-call.rds.{action}", self._strict_snapshot)

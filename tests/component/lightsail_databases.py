@@ -7,7 +7,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from botocore.model import OperationModel
@@ -19,11 +19,14 @@ T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 class LightsailDatabases:
     """Databases and snapshots by name. A snapshot stays `creating` until the test changes that.
 
-    Nobody may delete those in `kept`.
+    Nobody may delete those in `kept`. `newest` are the databases of the test that runs now.
     """
+
+    newest: ClassVar["LightsailDatabases | None"] = None
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        LightsailDatabases.newest = self
         self.databases: dict[str, dict[str, Any]] = {}
         self.snapshots: dict[str, dict[str, Any]] = {}
         self.kept: set[str] = set()

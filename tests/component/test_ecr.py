@@ -223,3 +223,12 @@ def test_an_empty_answer_does_not_say_that_there_is_no_image(
         registry.manifest(REPOSITORY, {"imageTag": "latest"})
     with pytest.raises(UnreachableError):
         registry.digest_of_tag(REPOSITORY, "latest")
+
+
+def test_tagged_images_are_read_1000_at_a_time(cloud: Cloud, registry: Registry) -> None:
+    sizes = []
+    cloud.see = lambda params, **_: sizes.append(params["maxResults"])
+
+    list(registry.tagged_images(REPOSITORY))
+
+    assert sizes == [1000]

@@ -4,9 +4,10 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
+import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
@@ -26,6 +27,7 @@ from tests.component.rds_instance import Instance, create_instance
 from tests.faults.clock import VirtualClock
 from tests.faults.site import SERVER, Site
 from tests.faults.wire import Call, Wire, refusal, response
+from tests.support.rights.recorder import Recorder
 
 INSTANCE = "crops-db"
 _CONFIG: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
@@ -53,6 +55,7 @@ class Account:
         skip_formalities(patch)
         mock_aws(config=_CONFIG).start()
         self.wire = Wire(self.clock, self._answer)
+        self.rights = _recorder(self.wire)
         self._one_thread(patch)
         self.database = Instance(self, INSTANCE, patch)
         self.database.snapshot_takes = timedelta(seconds=55)
@@ -111,6 +114,19 @@ class Account:
 
         patch.setattr(threading.Thread, "start", start_here)
         patch.setattr(threading.Thread, "join", join_here)
+
+
+def _recorder(wire: Wire) -> Recorder:
+    """Of all clients that are made from now on."""
+
+    def caller() -> str | None:
+        is_state = wire.caller is not None and not wire.caller.endswith("Function")
+        return "ReleaseStateMachine" if is_state else wire.caller
+
+    recorder, untyped = Recorder(caller), cast("Any", boto3)
+    untyped.setup_default_session()
+    untyped.DEFAULT_SESSION.events.register("before-parameter-build", recorder.see)
+    return recorder
 
 
 def _refused_snapshot(call: Call) -> AWSResponse | None:

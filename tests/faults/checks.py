@@ -56,6 +56,7 @@ def find(world: World, subject: str, began: datetime, log: Callable[[], str]) ->
     ending = None if release is None else " | ".join(stands(world, release))
     found = [*_of_release(world, subject, began), *_of_next(world)]
     found += [f"the secret {secret} is written" for secret in world.leaked(log())]
+    found += world.account.rights.problems
     return Findings(ending, found)
 
 
@@ -137,6 +138,8 @@ def _applied(world: World, release: Release) -> str:
         return "nothing pending"
     if not applied:
         return "none"
+    if set(applied) <= set(world.reversed_by(release.id)):
+        return "reversed"
     kind = "compatible" if world.plan_of(release.id).effect == COMPATIBLE else "breaking"
     return f"all {kind}" if set(planned) <= set(applied) else f"some {kind}"
 

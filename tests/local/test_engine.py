@@ -94,11 +94,15 @@ def test_a_task_calls_a_version_only_if_the_role_of_its_machine_may(
     assert (ended.status, ended.error) == ("FAILED", error)
 
 
-def with_role(account: Account, name: str, action: str, resource: str) -> str:
+def with_role(
+    account: Account, name: str, action: str, resource: str, condition: Any = None
+) -> str:
     """A role that may do this to that, and nothing else."""
     iam = account.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    may = {"Effect": "Allow", "Action": action, "Resource": resource}
+    may: Any = {"Effect": "Allow", "Action": action, "Resource": resource}
+    if condition is not None:
+        may["Condition"] = condition
     role = iam.create_role(
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
@@ -111,10 +115,12 @@ def with_role(account: Account, name: str, action: str, resource: str) -> str:
     return str(role)
 
 
-def of_a_role(account: Account, service: Any, action: str, resource: str) -> Any:
+def of_a_role(
+    account: Account, service: Any, action: str, resource: str, condition: Any = None
+) -> Any:
     """A client with a role that may do this to that, and nothing else."""
     name = f"may-{uuid4().hex}"
-    role = with_role(account, name, action, resource)
+    role = with_role(account, name, action, resource, condition)
     session = account.client("sts").assume_role(RoleArn=role, RoleSessionName=name[:64])
     return boto3.client(
         service,
@@ -126,9 +132,10 @@ def of_a_role(account: Account, service: Any, action: str, resource: str) -> Any
     )
 
 
-def test_a_role_may_delete_those_snapshots_that_its_policy_names(account: Account) -> None:
-    owner, name = account.client("rds"), f"db-{uuid4().hex[:8]}"
-    owner.create_db_instance(
+def database(rds: Any) -> str:
+    """The name of a new database that takes snapshots."""
+    name = f"db-{uuid4().hex[:8]}"
+    rds.create_db_instance(
         DBInstanceIdentifier=name,
         DBInstanceClass="db.t4g.micro",
         Engine="postgres",
@@ -136,6 +143,19 @@ def test_a_role_may_delete_those_snapshots_that_its_policy_names(account: Accoun
         MasterUserPassword=uuid4().hex,
         AllocatedStorage=20,
     )
+    wait_until_available(rds, name)
+    return name
+
+
+def wait_until_available(rds: Any, database: str) -> None:
+    rds.get_waiter("db_instance_available").wait(
+        DBInstanceIdentifier=database, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+
+
+def test_a_role_may_delete_those_snapshots_that_its_policy_names(account: Account) -> None:
+    owner = account.client("rds")
+    name = database(owner)
     snapshot = f"ours-{name}"
     owner.create_db_snapshot(DBSnapshotIdentifier=snapshot, DBInstanceIdentifier=name)
     ours = "arn:aws:rds:*:*:snapshot:ours-*"
@@ -151,3 +171,62 @@ def test_a_role_may_delete_those_snapshots_that_its_policy_names(account: Accoun
 
     left = owner.describe_db_snapshots(DBInstanceIdentifier=name)["DBSnapshots"]
     assert left == []
+
+
+OF_STACK = {"StringEquals": {"aws:ResourceTag/lightgate:stack": "lightgate"}}
+
+
+def test_a_role_may_delete_only_snapshots_with_the_tag_that_its_policy_names(
+    account: Account,
+) -> None:
+    owner = account.client("rds")
+    name = database(owner)
+    tags = [{"Key": "lightgate:stack", "Value": "lightgate"}]
+    owner.create_db_snapshot(DBSnapshotIdentifier=f"a-{name}", DBInstanceIdentifier=name)
+    wait_until_available(owner, name)
+    owner.create_db_snapshot(DBSnapshotIdentifier=f"b-{name}", DBInstanceIdentifier=name, Tags=tags)
+    deleter = of_a_role(account, "rds", "rds:DeleteDBSnapshot", "*", OF_STACK)
+
+    with pytest.raises(ClientError, match="not authorized"):
+        deleter.delete_db_snapshot(DBSnapshotIdentifier=f"a-{name}")
+    deleter.delete_db_snapshot(DBSnapshotIdentifier=f"b-{name}")
+
+    [left] = owner.describe_db_snapshots(DBInstanceIdentifier=name)["DBSnapshots"]
+    assert left["DBSnapshotIdentifier"] == f"a-{name}"
+
+
+def test_a_snapshot_may_be_created_only_with_the_tag_that_the_policy_names(
+    account: Account,
+) -> None:
+    owner = account.client("rds")
+    name = database(owner)
+    condition = {"StringEquals": {"aws:RequestTag/lightgate:stack": "lightgate"}}
+    taker = of_a_role(account, "rds", "rds:CreateDBSnapshot", "*", condition)
+    wanted = {"DBSnapshotIdentifier": f"a-{name}", "DBInstanceIdentifier": name}
+
+    with pytest.raises(ClientError, match="not authorized"):
+        taker.create_db_snapshot(**wanted)
+    taker.create_db_snapshot(**wanted, Tags=[{"Key": "lightgate:stack", "Value": "lightgate"}])
+
+
+def test_a_tag_is_removed_only_in_repositories_with_the_tag_that_the_policy_names(
+    account: Account,
+) -> None:
+    ecr, names = account.client("ecr"), [f"r-{uuid4().hex[:8]}" for _ in range(2)]
+    for name in names:
+        ecr.create_repository(repositoryName=name)
+        for tag in ("v1", "lightgate-1"):
+            ecr.put_image(repositoryName=name, imageManifest="{}", imageTag=tag)
+    [untagged, tagged] = names
+    arn = ecr.describe_repositories(repositoryNames=[tagged])["repositories"][0]["repositoryArn"]
+    tags = [{"Key": "lightgate:stack", "Value": "lightgate"}]
+    ecr.tag_resource(resourceArn=arn, tags=tags)
+    remover = of_a_role(account, "ecr", "ecr:BatchDeleteImage", "*", OF_STACK)
+    pin = [{"imageTag": "lightgate-1"}]
+
+    with pytest.raises(ClientError, match="not authorized"):
+        remover.batch_delete_image(repositoryName=untagged, imageIds=pin)
+    remover.batch_delete_image(repositoryName=tagged, imageIds=pin)
+
+    [image] = ecr.describe_images(repositoryName=tagged)["imageDetails"]
+    assert image["imageTags"] == ["v1"]

@@ -23,11 +23,14 @@ from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.running import running_cloud
 from tests.report.parsed import parsed
+from tests.support.rights.recorder import Recorder
 from tests.support.template import read_template
 
 pytestmark = pytest.mark.usefixtures("cloud")
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:lightgate-ShowPageFunction-1"
-BUCKET = "evidence-of-releases"
+BUCKET = "evidence"
+# The function while it runs. The calls of the test itself are not among its calls.
+RUNNING: set[str] = set()
 CONTEXT = SimpleNamespace(
     invoked_function_arn=ARN,
     log_group_name="lightgate-FunctionLogs-1",
@@ -43,6 +46,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("LIGHTGATE_EVIDENCE_BUCKET", BUCKET)
     with running_cloud(monkeypatch) as cloud:
         _runtime.cache_clear()
+        rights = Recorder(lambda: next(iter(RUNNING), None))
         rows = table.create(cloud)
         store(rows, APP, releases.demo())
         cloud.client("s3").create_bucket(Bucket=BUCKET)
@@ -50,7 +54,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
             app=APP, release=V3, status="ROLLED_BACK", logs={"web": ["<script>alert(1)</script>"]}
         )
         EvidenceFiles(cloud.client("s3"), BUCKET).write(evidence)
+        cloud.see = rights.see
         yield cloud
+        assert rights.problems == []
     _runtime.cache_clear()
 
 
@@ -65,7 +71,11 @@ def store(rows: Table, app: str, records: list[ReadableRecord]) -> None:
 
 
 def answer(**event: Any) -> str:
-    html = handler(event, CONTEXT)  # type: ignore[arg-type]
+    RUNNING.add("ShowPageFunction")
+    try:
+        html = handler(event, CONTEXT)  # type: ignore[arg-type]
+    finally:
+        RUNNING.clear()
     assert isinstance(html, str)
     return html
 

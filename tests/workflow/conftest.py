@@ -21,7 +21,9 @@ def noted(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with running_cloud(monkeypatch) as cloud:
-        yield World(cloud, monkeypatch)
+        found = World(cloud, monkeypatch)
+        yield found
+        assert found.rights.problems == []
 
 
 @pytest.fixture

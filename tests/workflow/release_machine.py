@@ -31,6 +31,7 @@ from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.support.state_machine import iso, with_pages
 from tests.workflow.functions import Functions
 
+STACK = "lightgate"
 DEFINITION = Path(__file__).parents[2] / "statemachine" / "release.asl.json"
 _SLEEPING = "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl"
 _STATE_TASK = "moto.stepfunctions.parser.asl.component.state.exec.state_task"
@@ -100,6 +101,7 @@ class ReleaseMachine:
         self, cloud: Cloud, functions: Functions, topic: str, patch: pytest.MonkeyPatch
     ) -> None:
         self._client = cloud.client("stepfunctions")
+        self.caller: str | None = None
         cloud.clock.replace_sleep(patch, _SLEEPING)
         patch.setattr(WaitFunction, "_wait_interval", _waiting(cloud.clock.sleep))
         patch.setattr(AmazonStateLanguageParser, "parse", _PARSE)
@@ -113,9 +115,12 @@ class ReleaseMachine:
         # The interpreter makes a new client for each task.
         patch.setattr(f"{_LAMBDA}.boto_client_for", lambda **_: _Lambda(functions))
         for module in _CALLING:
-            patch.setattr(f"{module}.boto_client_for", lambda service, **_: cloud.client(service))
+            patch.setattr(
+                f"{module}.boto_client_for",
+                lambda service, **_: _Calling(self, cloud.client(service)),
+            )
         self.arn: str = self._client.create_state_machine(
-            name="release",
+            name=f"{STACK}-release",
             definition=definition(topic),
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/release",
         )["stateMachineArn"]
@@ -218,6 +223,25 @@ def _waiting(sleep: Callable[[float], None]) -> Callable[..., None]:
         sleep(wait_seconds)
 
     return wait
+
+
+class _Calling:
+    """A client whose calls are those of the state machine itself."""
+
+    def __init__(self, machine: ReleaseMachine, client: Any) -> None:
+        self._machine, self._client = machine, client
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(**parameters: Any) -> Any:
+            self._machine.caller = "ReleaseStateMachine"
+            try:
+                return method(**parameters)
+            finally:
+                self._machine.caller = None
+
+        return call if callable(method) and not isinstance(method, type) else method
 
 
 class _Lambda:

@@ -21,13 +21,13 @@ from tests.component import images, table
 from tests.component.cloud import ACCOUNT, REGION, Cloud
 from tests.component.lightsail_service import Course
 from tests.component.rds_instance import Instance
+from tests.support.rights.recorder import Recorder
 from tests.workflow.functions import Functions
-from tests.workflow.release_machine import Ended, ReleaseMachine
+from tests.workflow.release_machine import STACK, Ended, ReleaseMachine, state_of
 from tests.workflow.site import Site
 
 type Json = dict[str, Any]
 
-STACK = "lightgate"
 APP = "crops-backend"
 MAILBOXES, EVIDENCE = "mailboxes", "evidence"
 PASSWORD = "hunter2-in-the-database-url"
@@ -151,13 +151,15 @@ class World:
             "LIGHTGATE_APPS_PATH": f"/{STACK}/apps",
             "LIGHTGATE_MAILBOX_BUCKET": MAILBOXES,
             "LIGHTGATE_EVIDENCE_BUCKET": EVIDENCE,
-            "LIGHTGATE_MAILBOX_ROLE": "arn:aws:iam::123456789012:role/mailbox",
+            "LIGHTGATE_MAILBOX_ROLE": "arn:aws:iam::123456789012:role/mailboxes",
         }
         for bucket in (MAILBOXES, EVIDENCE):
             cloud.client("s3").create_bucket(Bucket=bucket)
         self.site = Site(lambda: self.lightsail.serving(APP))
         self.functions = Functions(patch, cloud.clock, self.site, environment)
         self.machine = ReleaseMachine(cloud, self.functions, self.topic, patch)
+        self.rights = Recorder(self._caller)
+        cloud.see = self.rights.see
         patch.setenv("LIGHTGATE_STATE_MACHINE", self.machine.arn)
         self._secrets()
         self.put_spec(SPEC)
@@ -166,6 +168,11 @@ class World:
         self.digest = images.push(cloud, APP, "latest")
         self.lightsail.add(APP)
         self.previous = self.lightsail.deploy_by_somebody(APP)
+
+    def _caller(self) -> str | None:
+        """The logical id of the function, or of the state machine, that calls AWS now."""
+        name = self.functions.running
+        return f"{state_of(name)}Function" if name else self.machine.caller
 
     def release(
         self, request: object = None, *, course: Course | None = None, **members: Any

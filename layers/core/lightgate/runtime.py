@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lightgate.aws.ecr import Registry
     from lightgate.aws.image_stores import ImageStores
     from lightgate.aws.lightsail import Lightsail
+    from lightgate.aws.pins import Pins
     from lightgate.aws.s3_evidence import EvidenceFiles
     from lightgate.aws.s3_gate_channel import GateChannels
     from lightgate.aws.secretsmanager import Secrets
@@ -165,6 +166,12 @@ class Runtime:
         ecr = make_client("ecr", attempts=2, seconds=5)
         lightsail = make_client("lightsail", attempts=2, seconds=5)
         return ImageStores(ecr, lightsail, self.own_registry)
+
+    @cached_property
+    def pins(self) -> Pins:
+        from lightgate.aws.pins import Pins
+
+        return Pins(make_client("ecr"), make_client("lightsail"))
 
     @cached_property
     def lightsail(self) -> Lightsail:

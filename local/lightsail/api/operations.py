@@ -150,6 +150,17 @@ class Operations:
     def _get_container_service_powers(self, _: Parameters) -> Answer:
         return {"powers": powers_answer()}
 
+    def _is_vpc_peered(self, _: Parameters) -> Answer:
+        return {"isPeered": self._region.is_vpc_peered}
+
+    def _peer_vpc(self, _: Parameters) -> Answer:
+        self._region.is_vpc_peered = True
+        return {"operation": {"operationType": "PeeredVpc", "status": "Succeeded"}}
+
+    def _unpeer_vpc(self, _: Parameters) -> Answer:
+        self._region.is_vpc_peered = False
+        return {"operation": {"operationType": "UnpeeredVpc", "status": "Succeeded"}}
+
     def _get_container_api_metadata(self, _: Parameters) -> Answer:
         return {"metadata": [{"name": "lightsailctlVersion", "value": "2.0.0"}]}
 

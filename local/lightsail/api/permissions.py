@@ -5,7 +5,7 @@ engine checks its signature before it refuses the unknown service. The second fi
 access key. The third, SimulatePrincipalPolicy, evaluates the policies of that role or user.
 
 The resource is the ARN of the service for calls that change one container service. For all others,
-also for reads, it is `*`.
+also for reads, it is `*`. Conditions may ask for the tags of that one service.
 """
 
 import asyncio
@@ -70,13 +70,18 @@ class Permissions:
             yield
 
     async def check(
-        self, request: web.Request, body: bytes, operation: str, service_arn: str
+        self,
+        request: web.Request,
+        body: bytes,
+        operation: str,
+        service_arn: str,
+        tags: Mapping[str, str],
     ) -> None:
         """Raise the ApiError of AWS if the call is not allowed."""
         try:
             await self._check_signature(request, body)
             await asyncio.to_thread(
-                self._check_policies, _access_key(request.headers), operation, service_arn
+                self._check_policies, _access_key(request.headers), operation, service_arn, tags
             )
         except (aiohttp.ClientError, BotoCoreError, ClientError, OSError) as problem:
             _LOG.error("IAM at %s does not answer: %s", self._endpoint, problem)
@@ -97,14 +102,27 @@ class Permissions:
         if code in _SIGNATURE_ERRORS:
             raise ApiError(code, text)
 
-    def _check_policies(self, access_key: str, operation: str, service_arn: str) -> None:
+    def _check_policies(
+        self, access_key: str, operation: str, service_arn: str, tags: Mapping[str, str]
+    ) -> None:
         if _ROOT_KEY.fullmatch(access_key):
             return
         caller = self._caller(access_key)
         action = f"lightsail:{operation}"
         resource = service_arn if operation in _ON_ONE_SERVICE else "*"
         results = self._iam.simulate_principal_policy(
-            PolicySourceArn=caller.policy_source, ActionNames=[action], ResourceArns=[resource]
+            PolicySourceArn=caller.policy_source,
+            ActionNames=[action],
+            ResourceArns=[resource],
+            ContextEntries=[
+                {
+                    "ContextKeyName": f"aws:ResourceTag/{key}",
+                    "ContextKeyValues": [value],
+                    "ContextKeyType": "string",
+                }
+                for key, value in tags.items()
+                if operation in _ON_ONE_SERVICE
+            ],
         )["EvaluationResults"]
         decision = results[0]["EvalDecision"]
         if decision != "allowed":

@@ -20,6 +20,7 @@ class Region:
         self.switches = switches
         self.services: dict[str, ServiceRunner] = {}
         self.own_switches: dict[str, dict[str, object]] = {}
+        self.is_vpc_peered = False
         self._host = host
 
     @property
@@ -52,11 +53,19 @@ class Region:
 
     def service_arn(self, parameters: Mapping[str, object]) -> str:
         """Return the ARN of the service in a request, or one with `*` if it does not exist."""
-        name = parameters.get("serviceName", parameters.get("resourceName"))
-        runner = self.services.get(name) if isinstance(name, str) else None
+        runner = self._runner(parameters)
         if runner is not None:
             return runner.service.arn
         return f"arn:aws:lightsail:{self.name}:{self.account}:ContainerService/*"
+
+    def service_tags(self, parameters: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the tags of the service in a request, or none if it does not exist."""
+        runner = self._runner(parameters)
+        return {} if runner is None else runner.service.tags
+
+    def _runner(self, parameters: Mapping[str, object]) -> ServiceRunner | None:
+        name = parameters.get("serviceName", parameters.get("resourceName"))
+        return self.services.get(name) if isinstance(name, str) else None
 
     async def add(self, service: Service, port: int = 0) -> ServiceRunner:
         name = service.name

@@ -138,6 +138,25 @@ def test_a_deployment_may_be_allowed_on_one_services_arn(
     assert call_as("deployer", allow(create, found["arn"]), operation, **request) is None
 
 
+def test_a_deployment_may_be_refused_for_a_tag_of_the_service(
+    call_as: Callable[..., dict[str, str] | None], guarded: Emulator
+) -> None:
+    create = "lightsail:CreateContainerServiceDeployment"
+    of_stack = {"StringEqualsIfExists": {"aws:ResourceTag/lightgate:stack": "lightgate"}}
+    statement: Any = {**allow(create, "*"), "Condition": of_stack}
+    request = {"serviceName": "tagged", "containers": {"web": web()}}
+    operation = "create_container_service_deployment"
+    guarded.service("tagged")
+    assert call_as("before", statement, operation, **request) is None
+
+    tags = [{"key": "lightgate:stack", "value": "another"}]
+    guarded.api.tag_resource(resourceName="tagged", tags=tags)
+
+    refused = call_as("after", statement, operation, **request)
+    assert refused is not None
+    assert refused["Code"] == "AccessDeniedException"
+
+
 def user(engine: str, guarded: Emulator, name: str) -> Any:
     """A client of Lightsail for a new user."""
     iam = client("iam", engine)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lightgate.aws import ecr
 from lightgate.aws import http_probe as prober
 from lightgate.aws.dynamodb_releases import OWED, owed_key
 from lightgate.outage import LONGEST_OUTAGE
@@ -397,3 +398,11 @@ def test_the_machine_is_called_as_those_who_start_it_say() -> None:
     named = template()["StartNextFunction"]["Properties"]["Environment"]["Variables"]
 
     assert named["LIGHTGATE_STATE_MACHINE"]["Fn::Sub"].endswith(f":stateMachine:{machine}")
+
+
+def test_reconcile_has_time_for_a_full_repository() -> None:
+    """ECR keeps 100,000 images in a repository. A page of 1,000 takes less than a second."""
+    pages = 100_000 / ecr._IMAGES_ON_PAGE
+
+    assert ecr._IMAGES_ON_PAGE == 1000
+    assert pages * 1 < template()["ReconcileFunction"]["Properties"]["Timeout"] / 2

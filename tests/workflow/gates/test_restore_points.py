@@ -356,7 +356,7 @@ def databases(world: World, monkeypatch: pytest.MonkeyPatch) -> LightsailDatabas
     """Lightsail's managed databases beside its container services."""
     found, faults = LightsailDatabases(Mock()), world.cloud.faults.before_call
 
-    def answer(model: OperationModel, params: Json, **more: Any) -> Any:
+    def answer(model: OperationModel, params: Any = None, **more: Any) -> Any:
         if "RelationalDatabase" in model.name:
             return found._answer(model, params)
         return faults(model, **more)
@@ -443,6 +443,36 @@ def test_a_name_of_a_lightsail_database_that_is_given_as_an_instance_is_recognis
 
     assert world.release().error == "REFUSED"
     assert 'write "lightsail": "crops-lightsail" instead of "instance"' in reasons(world)
+
+
+@pytest.mark.parametrize("backup", ["always", "when-pending"])
+@pytest.mark.parametrize("kind", ["cluster", "lightsail"])
+def test_a_busy_database_of_each_kind_is_asked_again_and_keeps_its_newest_snapshot(
+    world: World, databases: LightsailDatabases, kind: str, backup: str
+) -> None:
+    clusters.add(world.cloud, "crops-cluster")
+    name = {"cluster": "crops-cluster", "lightsail": "crops-db"}[kind]
+    world.put_spec(spec(database={kind: name, "backup": backup, "keepSnapshots": 1}))
+    world.functions.twice = True
+    busy_until = world.clock.now() + minutes(5)
+
+    def go_on() -> None:
+        status = "backing-up" if world.clock.now() < busy_until else "available"
+        clusters.is_now("crops-cluster", status)
+        databases.databases["crops-db"]["state"] = status
+        for snapshot in databases.snapshots.values():
+            snapshot["state"] = "available"
+
+    go_on()
+    world.clock.watch(go_on)
+    for number in (1, 2):
+        Gate(world, f"a.000{number}")
+        assert world.release().status == "SUCCEEDED"
+
+    taken = [message.content["snapshot"]["id"] for message in world.messages()]
+    found = world.cloud.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")
+    left = [one["DBClusterSnapshotIdentifier"] for one in found["DBClusterSnapshots"]]
+    assert (left or list(databases.snapshots)) == [taken[-1]]
 
 
 def test_surplus_snapshots_of_a_lightsail_database_are_deleted(

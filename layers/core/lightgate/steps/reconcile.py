@@ -1,7 +1,7 @@
 """Reconcile: find pushes and ended releases whose events never came.
 
 ECR and Step Functions deliver events on a best-effort basis. On a schedule, this step starts the
-release of a missed push, ends abandoned releases, and sends unsent messages.
+release of a missed push, ends abandoned releases, sends unsent messages, and removes old pin tags.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from lightgate.image.config import Manifest, artifact_type
 from lightgate.image.tags import PushedImage, is_artifact_tag
 from lightgate.names import execution_name, start_of
 from lightgate.operations.check_subscribers import check_subscribers
-from lightgate.operations.check_tags import check_tags
+from lightgate.operations.check_tags import Checked, check_tags
 from lightgate.operations.metrics import missed_pushes, releases_held, service_load
 from lightgate.operations.recover_abandoned import (
     ended_holder,
@@ -23,6 +23,7 @@ from lightgate.operations.recover_abandoned import (
     send_message,
     start_waiting_release,
 )
+from lightgate.operations.remove_old_pins import Watched, remove_old_pins
 from lightgate.release.lock import Lock, next_to_start, whole_seconds
 from lightgate.release.request import broken_spec_request, missed_request
 from lightgate.release.tag_changes import Change, changes, dealt_with
@@ -44,15 +45,16 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     started: list[str] = []
     troubled: list[str] = []
     began, stack = runtime.now(), runtime.settings.stack_id
-    held = _Held()
+    held, watched = _Held(), list[Watched | None]()
     try:
         last_run = runtime.tag_checks.last_run(stack)
         for text in runtime.apps.all():
             try:
-                name = _reconcile_app(text, last_run, runtime)
+                name = _reconcile_app(text, last_run, watched, runtime)
                 held.add(runtime.locks.read(text.app), runtime.now())
             except RefusedError as error:
                 runtime.logger.warning("an app is broken", app=text.app, reasons=error.reasons)
+                watched.append(None)
             except Exception:
                 runtime.logger.exception("an app could not be reconciled", app=text.app)
                 troubled.append(text.app)
@@ -60,6 +62,7 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
                 started += [name] if name is not None else []
         if not troubled:
             runtime.tag_checks.ran(stack, began)
+            _remove_old_pins(watched, runtime)
     finally:
         # Last, because SNS may not answer before this function times out.
         troubled += _send_owed_messages(runtime)
@@ -67,6 +70,17 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     missed_pushes(len(started), runtime)
     releases_held(held.waiting, held.longest.total_seconds(), runtime)
     return {"started": started, "troubled": list(dict.fromkeys(troubled))}
+
+
+def _remove_old_pins(watched: Sequence[Watched | None], runtime: Runtime) -> None:
+    """Nothing depends on it. A broken spec may name any repository, so then all pins stay."""
+    known = [one for one in watched if one is not None]
+    if len(known) < len(watched):
+        return
+    try:
+        remove_old_pins(known, runtime)
+    except Exception:
+        runtime.logger.exception("old pin tags could not be removed")
 
 
 @dataclass(slots=True)
@@ -94,7 +108,9 @@ def _send_owed_messages(runtime: Runtime) -> Sequence[str]:
     return troubled
 
 
-def _reconcile_app(text: SpecText, last_run: datetime | None, runtime: Runtime) -> str | None:
+def _reconcile_app(
+    text: SpecText, last_run: datetime | None, watched: list[Watched | None], runtime: Runtime
+) -> str | None:
     try:
         app = parse_app_name(text.app)
         _finish_ended_release(app, runtime)
@@ -106,14 +122,16 @@ def _reconcile_app(text: SpecText, last_run: datetime | None, runtime: Runtime) 
         service_load(app, runtime.lightsail.load(spec.service), runtime)
     except UnreachableError as error:
         runtime.logger.warning("the load of a service is unknown", app=app, why=str(error))
-    return _release_missed_push(app, spec, text, last_run, runtime)
-
-
-def _release_missed_push(
-    app: str, spec: AppSpec, text: SpecText, last_run: datetime | None, runtime: Runtime
-) -> str | None:
-    """Release the newest missed push. Older ones are not released any more."""
     checked = check_tags(text, spec, runtime, last_run=last_run)
+    moving = frozenset(tag for tag in spec.tags if "*" not in tag)
+    watched.append(
+        Watched(app=app, repository=spec.repository, moving=moving, images=checked.images)
+    )
+    return _release_missed_push(app, spec, checked, runtime)
+
+
+def _release_missed_push(app: str, spec: AppSpec, checked: Checked, runtime: Runtime) -> str | None:
+    """Release the newest missed push. Older ones are not released any more."""
     listed = changes(checked.check, checked.images)
     if not listed:
         return None

@@ -1,0 +1,1 @@
+"""Which AWS calls the functions make, compared with the rights that the template gives them."""
