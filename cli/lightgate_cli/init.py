@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import click
 
-from lightgate.errors import SpecError
 from lightgate.spec.parser import parse_app_name, parse_spec
 from lightgate.spec.warnings.all_warnings import warnings
 from lightgate_cli import terminal
@@ -118,7 +117,7 @@ def init(
         endpoint = _value(public_endpoint)
         source = read_source(document.value, name, folder, endpoint, from_service or given.service)
         may_ask = sys.stdin.isatty() and name != _STANDARD_INPUT
-        written = _translated(source, name, given, Questions(may_ask=may_ask))
+        written = _translated(source, given, Questions(may_ask=may_ask))
     for note in written.notes:
         terminal.note(str(note))
     text = _text(written.spec)
@@ -217,15 +216,9 @@ def _in_plain_json(document: Document, name: str) -> Written:
     )
 
 
-def _translated(source: Source, name: str, given: Given, questions: Questions) -> Written:
+def _translated(source: Source, given: Given, questions: Questions) -> Written:
     answers, notes = answer(source, given, questions)
-    try:
-        written = build_spec(source, answers)
-    except ValueError as error:
-        raise SpecError(
-            f"{name}: a container runs migrate in a line that cannot be taken apart: {error}; "
-            "give migrate a container of its own, which the server waits for with SUCCESS"
-        ) from None
+    written = build_spec(source, answers)
     return replace(written, notes=[*notes, *written.notes])
 
 

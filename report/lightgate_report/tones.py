@@ -16,6 +16,7 @@ _TONES = {
     "disabled": Tone.BAD,
     "GOOD": Tone.GOOD,
     MigrationStatus.APPLIED: Tone.GOOD,
+    MigrationStatus.REVERSED: Tone.WARNING,
     MigrationStatus.UNKNOWN: Tone.WARNING,
 }
 

@@ -145,6 +145,8 @@ def _click(command: click.Command, name: str, words: Sequence[str]) -> str:
 
 
 def _lightgate(words: Sequence[str]) -> str:
+    # What stands for the name of an app is none itself.
+    words = ["app" if re.fullmatch(r"APP|FROM|TO|\$\w+", word) else word for word in words]
     with _files_that_are_read(words):
         return _click(lightgate, "lightgate", words)
 

@@ -49,10 +49,12 @@ class Farm:
         migrate: Mapping[str, Any] | None = None,
         migrations: Mapping[str, Any] | None = None,
         health_check: Mapping[str, Any] | None = None,
+        reverse: bool = False,
     ) -> None:
         """From now on the spec is the example's, with a quick preflight and a watch of the page."""
         verification = {"watchSeconds": watch, "path": "/", **({"write": write} if write else {})}
         spec = crops.spec() | {"verification": verification, "migrations": migrations or {}}
+        spec["rollback"] = {"reverse": reverse}
         spec["publicEndpoint"]["healthCheck"] |= health_check or {}
         containers = spec["containers"]
         containers["migrate"]["healthCheck"] |= {"interval": 1, "retries": 2}

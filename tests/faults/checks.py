@@ -138,6 +138,8 @@ def _applied(world: World, release: Release) -> str:
         return "nothing pending"
     if not applied:
         return "none"
+    if set(applied) <= set(world.reversed_by(release.id)):
+        return "reversed"
     kind = "compatible" if world.plan_of(release.id).effect == COMPATIBLE else "breaking"
     return f"all {kind}" if set(planned) <= set(applied) else f"some {kind}"
 

@@ -1,7 +1,7 @@
 """The gates of the deployments: they speak as the real programs do, by mailbox and log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,16 +28,26 @@ _MESSAGES = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a gate has to apply; `fails` is the migration that breaks."""
+    """What a gate has to apply; `fails` is the migration that breaks.
+
+    With `crashes` the app behind it does not start. The plan can be reversed with the call
+    `take_back`; one that `reverses` takes its migrations off the record.
+    """
 
     migrations: tuple[str, ...] = ()
     fails: str | None = None
     effect: str = COMPATIBLE
+    crashes: bool = False
+    take_back: tuple[str, ...] = ()
+    reverses: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Gate:
-    """The gate of one container of one deployment. `applied` is what it has applied."""
+    """The gate of one container of one deployment. `applied` is what it has applied.
+
+    `record` has the migrations on record. It waits for the gate `first`, if there is one.
+    """
 
     account: Account
     service: str
@@ -53,6 +63,9 @@ class Gate:
     unsent: dict[str, bytes] = field(default_factory=dict)
     launched_at: datetime | None = None
     failed: Json | None = None
+    record: Callable[[], Collection[str]] = tuple
+    first: "Gate | None" = None
+    has_opened: bool = False
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -63,6 +76,8 @@ class Gate:
         now = self.account.clock.now()
         launched_at = self.launched_at or self.deployment.created_at
         if self.is_over or now - launched_at < _NODE_STARTS:
+            return
+        if self.first is not None and not self.first.has_opened:
             return
         if self.ready_at is None:
             if self._state == "FAILED":
@@ -160,8 +175,17 @@ class Gate:
         self._succeed()
 
     def _succeed(self) -> None:
-        self._tell({"event": "succeeded", "seconds": 9.0})
-        self._end("ACTIVE")
+        self.has_opened = True
+        left = {"left": self._hashes()} if self._is_recorded else {}
+        self._tell({"event": "succeeded", "seconds": 9.0, **left})
+        self._end("FAILED" if self.plan.crashes else "ACTIVE")
+
+    @property
+    def _is_recorded(self) -> bool:
+        return self.plan.reverses or bool(self.plan.take_back)
+
+    def _hashes(self) -> Json:
+        return {"a": "-".join(sorted(self.record()))}
 
     def _fail(self, event: Json) -> None:
         self._tell({"event": "failed", **event})
@@ -173,7 +197,10 @@ class Gate:
                 "detail": "failed before",
             }
         runner = self.account.lightsail.services[self.service]
-        if self.container != COMMAND and runner.exits(self.deployment):
+        if self.plan.reverses:
+            self.is_over = True
+            runner.end(self.deployment, "FAILED", _ENDS_AFTER)
+        elif self.container != COMMAND and runner.exits(self.deployment):
             self.launch_again()
         else:
             self._end("FAILED")
@@ -192,7 +219,16 @@ class Gate:
             "count": len(self._left),
             "class": self.plan.effect if self._left else "none",
             "atomic": True,
-            "migrations": [{"name": name, "operations": operations} for name in self._left],
+            "migrations": [
+                {
+                    "name": name,
+                    "operations": operations,
+                    **({"reversed": True} if self.plan.reverses else {}),
+                }
+                for name in self._left
+            ],
+            **({"found": self._hashes()} if self._is_recorded else {}),
+            **({"takeBack": [list(self.plan.take_back)]} if self.plan.take_back else {}),
         }
 
     def _tell(self, event: Json) -> None:

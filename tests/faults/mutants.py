@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant(
         promise="ROLLED_BACK is said only after the version that is back was verified",
         file=f"{_PACKAGE}/steps/roll_back.py",
-        old="            return _watch(state, answer, version, spec, service, runtime)\n",
+        old="            return watch_version(state, answer, version, spec, service, runtime)\n",
         new="            return replace(answer, status=RollbackStatus.GOOD)\n",
         caught_by=["both versions bad: throttled once"],
     ),

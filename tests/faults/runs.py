@@ -8,7 +8,7 @@ from botocore.awsrequest import AWSResponse
 
 from tests.faults.gate import BREAKING, Plan
 from tests.faults.wire import Answer, Call, refusal
-from tests.faults.world import APP, World
+from tests.faults.world import APP, CROPS, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,12 @@ def _failing_its_watch(plan: Plan) -> Callable[[World], str]:
 def _both_bad(world: World) -> str:
     world.fails_from_next()
     return world.push("v2", _ONE)
+
+
+def _opted_in(world: World) -> None:
+    """Migrations of a release that fails are reversed."""
+    world.put_spec({**CROPS.spec, "rollback": {"reverse": True}})
+    _first(world)
 
 
 def _two(world: World) -> None:
@@ -137,6 +143,13 @@ def _many_snapshots(world: World) -> None:
 _ONE = Plan(migrations=("a.0002",))
 _FAILING = Plan(migrations=("a.0002", "a.0003"), fails="a.0003")
 
+_CRASHING = replace(
+    _ONE,
+    effect=BREAKING,
+    crashes=True,
+    take_back=("python", "manage.py", "migrate", "a", "0001"),
+)
+
 RUNS: Mapping[str, Run] = {
     "good": Run(prepare=_first, act=_pushed(_ONE)),
     "pruned": Run(
@@ -152,6 +165,7 @@ RUNS: Mapping[str, Run] = {
     "failed watch, no rollback": Run(
         prepare=_first, act=_failing_its_watch(replace(_ONE, effect=BREAKING))
     ),
+    "reversed": Run(prepare=_opted_in, act=_pushed(_CRASHING)),
     "both versions bad": Run(prepare=_first, act=_both_bad),
     "rollback by hand": Run(prepare=_two, act=_back),
     "command": Run(prepare=_two, act=_command),

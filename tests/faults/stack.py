@@ -119,6 +119,8 @@ class Stack:
         return str(value)
 
     def _id(self, name: str) -> str:
+        # Nothing is deployed twice here, so the version of a function is the function.
+        name = name.replace("Function.Version", "Function.Arn")
         if name.endswith("Function.Arn"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Arn')}"
         if name in self._template["Parameters"]:

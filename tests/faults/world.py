@@ -6,8 +6,9 @@ Everything is done and seen through events, calls of AWS and the state machine.
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
+from functools import partial
 
 import pytest
 
@@ -291,6 +292,10 @@ class World:
         serving = [each.version for each in self._deployments(app) if each.state == "ACTIVE"]
         return self.markers(app).get(serving[0]) if serving else None
 
+    def reversed_by(self, release: str) -> list[str]:
+        """The migrations that the command of its reversal has reversed."""
+        return [m for gate in self._of(f"{release}-back") for m in gate.applied]
+
     def applied_by(self, release: str) -> list[str]:
         return [m for gate in self._of(release) for m in gate.applied]
 
@@ -320,13 +325,19 @@ class World:
         for app in self.apps:
             for deployment in self._deployments(app):
                 there.add((app.name, deployment.created_at))
-                for name in (MIGRATE, COMMAND):
+                first = None
+                for name in (COMMAND, MIGRATE):
                     container = deployment.containers.get(name)
                     if container is None or RELEASE not in container.environment:
                         continue
-                    if (app.name, deployment.created_at, name) not in known:
-                        plan = self._plan(name, container.image, app)
-                        self.gates.append(Gate(self.account, app.name, name, deployment, plan))
+                    if (app.name, deployment.created_at, name) in known:
+                        continue
+                    is_back = container.environment[RELEASE].endswith("-back")
+                    plan = self._plan(name, container.image, app, is_back=is_back)
+                    gate = Gate(self.account, app.name, name, deployment, plan)
+                    gate.record, gate.first = partial(self._done, app), first
+                    first = gate if plan.reverses else None
+                    self.gates.append(gate)
         if self.account.lightsail.switches.unhealthy_active == "relaunch":
             for app in self.apps:
                 self._launch_unhealthy(app)
@@ -343,14 +354,25 @@ class World:
             if gate.is_over and is_serving:
                 gate.launch_again()
 
-    def _plan(self, container: str, image: str, app: App) -> Plan:
+    def _done(self, app: App) -> set[str]:
+        """The migrations on record."""
+        done: set[str] = set()
+        for gate in self.gates:
+            if gate.service == app.name and gate.plan.reverses:
+                done -= set(gate.applied)
+            elif gate.service == app.name:
+                done |= set(gate.applied)
+        return done
+
+    def _plan(self, container: str, image: str, app: App, *, is_back: bool) -> Plan:
         """What is left to do for the gate."""
+        plan = self.plans[image.rpartition("lightgate-")[2]]
+        if container == COMMAND and is_back:
+            return Plan(migrations=plan.migrations, effect=plan.effect, reverses=True)
         if container == COMMAND:
             return self.command_plan
-        done = {m for gate in self.gates if gate.service == app.name for m in gate.applied}
-        plan = self.plans[image.rpartition("lightgate-")[2]]
-        left = tuple(m for m in plan.migrations if m not in done)
-        return Plan(migrations=left, fails=plan.fails, effect=plan.effect)
+        done = self._done(app)
+        return replace(plan, migrations=tuple(m for m in plan.migrations if m not in done))
 
     def _is_good(self, version: int, app: App) -> bool:
         images_of = self.account.lightsail.deployment(app.name, version).containers.values()

@@ -2,7 +2,11 @@
 
 import pytest
 
-from lightgate.gate.programs.django_helper.errors import read_refusal, read_trouble
+from lightgate.gate.programs.django_helper.errors import (
+    error_text,
+    read_refusal,
+    read_trouble,
+)
 from lightgate.gate.programs.supervisor.troubles import PASSING, find_trouble
 
 DJANGO = "django.db.utils.OperationalError: "
@@ -182,3 +186,18 @@ def test_why_there_is_no_connection_is_read_from_what_the_server_says(
     error: tuple[object, ...], reason: str
 ) -> None:
     assert read_refusal(Exception(*error))[0] == reason
+
+
+def test_what_could_not_be_imported_is_reported_beside_for_whom() -> None:
+    try:
+        try:
+            raise ImportError("libpq.so.5: cannot open shared object file")
+        except ImportError:
+            raise ValueError("Error loading psycopg2 or psycopg module")  # noqa: B904 - as Django does
+    except ValueError as error:
+        told = error_text(error)
+
+    assert told == (
+        "ValueError: Error loading psycopg2 or psycopg module; "
+        "libpq.so.5: cannot open shared object file"
+    )

@@ -49,21 +49,32 @@ TASKS = """
 GUNICORN = ("gunicorn", "wsgi", "--bind", "127.0.0.1:PORT", "--workers", "2")
 
 
+# As Docker does it with --read-only and --ulimit.
+READ_ONLY = (
+    *("unshare", "--mount", "sh", "-c"),
+    'mount --bind / / && mount -o remount,ro,bind / && ulimit -n 64 && exec "$@"',
+    "sh",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """`PORT` in the words of the server is the port that it listens on."""
+    """`PORT` in the words of the server, and in its files, is the port that it listens on."""
 
     server: Sequence[str]
     launcher: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: Signals = SIGTERM
     unset: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    is_read_only: bool = False
 
     @property
     def names(self) -> tuple[str, str, str, str]:
         """The cells that name the row."""
         changes = [f"{key}={value}" for key, value in self.environment.items()]
         changes += [f"without {name}" for name in self.unset]
+        changes += ["read-only root, 64 files"] * self.is_read_only
         server = " ".join(self.server)
         return " ".join(self.launcher) or "none", server, ", ".join(changes), self.stop.name
 
@@ -78,7 +89,14 @@ class Image:
         }
         return {key: value for key, value in given.items() if key not in self.unset}
 
-    def write(self, directory: Path) -> None:
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What starts the container's first process."""
+        return READ_ONLY if self.is_read_only else ()
+
+    def write(self, directory: Path, port: int = 0) -> None:
+        for name, text in self.files.items():
+            (directory / name).write_text(text.replace("PORT", str(port)))
         for name, text in {
             "manage.py": MANAGE,
             "settings.py": SETTINGS,
@@ -125,4 +143,20 @@ IMAGES = [
         environment={"DD_TRACE_ENABLED": "false", "PYTHONHASHSEED": "0"},
     ),
     Image(server=GUNICORN, launcher=("sh", "-c", 'exec "$@"', "sh"), stop=SIGTERM),
+    Image(
+        server=("honcho", "start"),
+        files={"Procfile": f"web: {' '.join(GUNICORN)}\nother: sleep 600\n"},
+    ),
+    Image(
+        server=("supervisord", "-n", "-c", "supervisord.conf"),
+        files={
+            "supervisord.conf": "[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\n"
+            f"[program:web]\ncommand={' '.join(GUNICORN)}\n"
+        },
+    ),
+    Image(
+        server=(*GUNICORN, "--no-control-socket"),
+        environment={"TMPDIR": "/dev/shm"},
+        is_read_only=True,
+    ),
 ]

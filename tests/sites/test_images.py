@@ -1,5 +1,6 @@
 """The gate in what people's images have: launchers, servers, environments and stop signals."""
 
+import os
 import signal
 import subprocess
 import urllib.error
@@ -25,11 +26,13 @@ CHECK = "import urllib.request as r; r.urlopen('http://127.0.0.1:{}/', timeout=4
 def test_an_image_migrates_serves_and_stops_as_without_the_gate(
     runner: Runner, database: Database, tmp_path: Path, image: Image
 ) -> None:
+    if image.is_read_only and os.geteuid() != 0:
+        pytest.skip("only root may mount")
     python = PACKAGES.python()
-    image.write(tmp_path)
-    variables = image.variables(postgres(database), python.parent.parent)
-    options = {"cwd": tmp_path, "env": variables}
     server_port, port = free_port(), free_port()
+    image.write(tmp_path, server_port)
+    variables = image.variables(postgres(database), python.parent.parent)
+    options = {"cwd": tmp_path, "env": variables, "prefix": image.prefix}
     words = [*image.launcher, *(word.replace("PORT", str(server_port)) for word in image.server)]
 
     migrate = gate_of_migrate(runner, image, options)
@@ -94,8 +97,9 @@ def exit_code_alone(
     words: list[str], options: dict[str, Any], port: int, stop: signal.Signals
 ) -> int:
     """The exit code of the server without a gate, stopped in the same way."""
+    prefix = options.pop("prefix")
     with subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
+        [*prefix, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
     ) as server:
         eventually(lambda: answers(port), "is not served without the gate", limit=120)
         server.send_signal(stop)

@@ -60,24 +60,26 @@ def released(plan: Json | None = None) -> Course:
     return Course(ends="ACTIVE", log=[(20, "migrate", plan or told_plan()), (39, *SUCCEEDED)])
 
 
-def line_of(release: str, at: datetime, event: Json) -> Json:
-    head = {"lightgate": 1, "release": release, "container": "migrate", "at": at.isoformat()}
+def line_of(release: str, at: datetime, event: Json, container: str = "migrate") -> Json:
+    head = {"lightgate": 1, "release": release, "container": container, "at": at.isoformat()}
     return {**head, **event}
 
 
-def put_letter(world: World, release: str, name: str, text: str) -> None:
+def put_letter(
+    world: World, release: str, name: str, text: str, container: str = "migrate"
+) -> None:
     world.cloud.client("s3").put_object(
-        Bucket=MAILBOXES, Key=f"{APP}/{release}/migrate/{name}.json", Body=text.encode()
+        Bucket=MAILBOXES, Key=f"{APP}/{release}/{container}/{name}.json", Body=text.encode()
     )
 
 
-def permit_of(release: str) -> Json | None:
+def permit_of(release: str, container: str = "migrate") -> Json | None:
     """What stands in the mailbox of the release.
 
     Read where the bucket keeps it: a gate looks a hundred times as often as Lightgate.
     """
     bucket = s3_backends[ACCOUNT]["aws"].buckets.get(MAILBOXES)
-    found = bucket and bucket.keys.get(f"{APP}/{release}/migrate/permit.json")
+    found = bucket and bucket.keys.get(f"{APP}/{release}/{container}/permit.json")
     permit: Json | None = json.loads(found.value) if isinstance(found, FakeKey) else None
     return permit
 
@@ -88,6 +90,7 @@ class Gate:
     It begins its plan once that is permitted, ends if it never will be, and gives up after
     `patience`. `permits` are all that it has read, one after another, and `snapshots` what there
     was of the database when it was permitted to begin. `via` is where it tells how it goes.
+    Its deployment `ends` so once it has opened, and `result` is more of its last event.
     """
 
     def __init__(
@@ -99,12 +102,16 @@ class Gate:
         takes: float = 20,
         patience: float = 1200,
         via: str = "mailbox",
+        container: str = "migrate",
+        ends: str = "ACTIVE",
+        result: Json | None = None,
     ) -> None:
         self.permits: list[Json] = []
         self.snapshots: dict[str, str] = {}
         self.ready_at: datetime | None = None
         self.began_at: datetime | None = None
         self._world, self._via = world, via
+        self._container, self._ends, self._result = container, ends, result or {}
         self._plan = plan or told_plan(*migrations)
         self._starts, self._takes = timedelta(seconds=starts), timedelta(seconds=takes)
         self._patience = timedelta(seconds=patience)
@@ -121,7 +128,7 @@ class Gate:
     def deployment(self) -> Deployment | None:
         """Its deployment, once that is created."""
         for deployment in self._world.lightsail.services[APP].service.deployments:
-            gate = deployment.containers.get("migrate")
+            gate = deployment.containers.get(self._container)
             if deployment.version > self._after and gate and RELEASE_VARIABLE in gate.environment:
                 return deployment
         return None
@@ -129,15 +136,16 @@ class Gate:
     @property
     def release(self) -> str:
         assert self.deployment is not None
-        return self.deployment.containers["migrate"].environment[RELEASE_VARIABLE]
+        return self.deployment.containers[self._container].environment[RELEASE_VARIABLE]
 
     def tell(self, event: Json) -> None:
         now = self._world.clock.now()
-        text = json.dumps(line_of(self.release, now, event))
+        text = json.dumps(line_of(self.release, now, event, self._container))
         if self._via == "mailbox":
-            put_letter(self._world, self.release, MESSAGES.get(event["event"], "status"), text)
+            name = MESSAGES.get(event["event"], "status")
+            put_letter(self._world, self.release, name, text, self._container)
         else:
-            self._world.lightsail.logs.restore(APP, "migrate", text, now)
+            self._world.lightsail.logs.restore(APP, self._container, text, now)
 
     def _look(self) -> None:
         deployment, now = self.deployment, self._world.clock.now()
@@ -164,7 +172,7 @@ class Gate:
             self._fail("no permit")
 
     def _read(self) -> Json:
-        permit = permit_of(self.release) or {"state": "missing"}
+        permit = permit_of(self.release, self._container) or {"state": "missing"}
         if permit not in self.permits[-1:]:
             self.permits.append(permit)
         return permit
@@ -176,8 +184,8 @@ class Gate:
             self.tell({"event": "applying", "migration": migration["name"]})
 
     def _succeed(self) -> None:
-        self.tell({"event": "succeeded", "seconds": 9.0})
-        self._end("ACTIVE")
+        self.tell({"event": "succeeded", "seconds": 9.0, **self._result})
+        self._end(self._ends)
 
     def _fail(self, error: str) -> None:
         self.tell({"event": "failed", "cause": "permit", "error": error})

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightgate.errors import SpecError
 from lightgate.image.addresses import ImageAddress
 from lightgate.spec.migrating import Migrates, migrates
 from lightgate.spec.programs import programs
@@ -62,7 +63,7 @@ class Written:
 
 
 def build_spec(source: Source, answers: Answers) -> Written:
-    """Raises ValueError: a server migrates in its command, in a way that cannot be taken apart."""
+    """Raises SpecError: a server migrates in its command, in a way that cannot be taken apart."""
     return _Builder(source, answers).build()
 
 
@@ -145,7 +146,13 @@ class _Builder:
             if command is None:
                 continue
             place = f"containers.{name}.command"
-            taken = take_migration(command)
+            try:
+                taken = take_migration(command)
+            except ValueError as error:
+                raise SpecError(
+                    f"{place}: runs migrate in a line that cannot be taken apart: {error}; give "
+                    "migrate a container of its own, which this one waits for with SUCCESS"
+                ) from None
             if taken is not None:
                 found.append(taken.migration)
                 self._commands[name] = taken.rest

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lightgate.errors import SpecError
-from lightgate.json_reader import shown
 from lightgate_cli.translating import images
 from lightgate_cli.translating.interpolation import everywhere, read_env_file
 from lightgate_cli.translating.source import (
@@ -98,8 +97,9 @@ def read_compose(document: Json, file: str, folder: Path | None) -> Source:
     same = _same_images(services)
     for name, service in services.items():
         if service.get("profiles"):
-            reason = f"runs only with the profile {shown(service['profiles'][0])}"
-            notes.append(Note(f"services.{name}", reason, "it is not in the spec"))
+            notes.append(
+                Note(f"services.{name}", "runs only with a profile", "it is not in the spec")
+            )
             continue
         container, more = _container(name, service, same[name], folder)
         containers.append(container)
@@ -207,7 +207,7 @@ def _environment(
     if isinstance(given, list):
         pairs = [str(each).partition("=") for each in given]
         given = {name: value if sign else None for name, sign, value in pairs}
-    for name, value in (given or {}).items():
+    for name, value in given.items() if isinstance(given, dict) else ():
         # Without a value it is that of the shell.
         found[name] = _text(value) if value is not None else f"${{{name}}}"
     return found, notes
@@ -226,7 +226,8 @@ def _paths(found: object) -> Iterator[str]:
 
 def _ports(service: Json) -> Iterator[tuple[int, str]]:
     """The ports in the container, also those that only other containers reach."""
-    for each in (*(service.get("ports") or ()), *(service.get("expose") or ())):
+    found = [service.get(key) for key in ("ports", "expose")]
+    for each in (one for listed in found if isinstance(listed, list) for one in listed):
         if isinstance(each, dict):
             port, protocol = str(each.get("target")), str(each.get("protocol", "tcp"))
         else:
@@ -249,7 +250,7 @@ def _health_check(found: object) -> Json | None:
     if not isinstance(found, dict) or found.get("disable") or not found.get("test"):
         return None
     test = found["test"]
-    words = ["CMD-SHELL", test] if isinstance(test, str) else [str(each) for each in test]
+    words = list(map(str, test)) if isinstance(test, list) else ["CMD-SHELL", str(test)]
     if words[:1] == ["NONE"]:
         return None
     check: Json = {"command": words}

@@ -89,12 +89,14 @@ for _tag, _pattern, _first in (
 def _yaml(text: str, name: str) -> object:
     try:
         loaded: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        # An alias may stand within its own anchor, and keys may be no texts.
+        json.dumps(loaded)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
         why = getattr(error, "problem", None) or "it cannot be read"
         raise SpecError(f"{name}: is neither JSON nor YAML: {place}{why}") from None
-    except (ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise SpecError(f"{name}: is YAML that cannot be read: {error}") from None
     if not isinstance(loaded, dict | list):
         raise SpecError(f"{name}: is neither JSON nor YAML with keys and values")

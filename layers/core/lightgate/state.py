@@ -24,7 +24,7 @@ from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.compatibility import Judgement
 from lightgate.migrations.outside import Outside, RecordedMigrations
 from lightgate.migrations.permit import VoidCause
-from lightgate.migrations.reversal import Reversal
+from lightgate.migrations.reversal import Doubt, Reversal
 from lightgate.outage import Checks
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.version import VersionSource
@@ -192,8 +192,9 @@ class RollbackStatus(enum.StrEnum):
     """The state of a rollback. The first three are checked again.
 
     GOOD: the old version was deployed again and is healthy. FAILED: it could not be deployed, or is
-    unhealthy too. KEPT and IMPOSSIBLE: the new version stays live, and people choose. REPLACED and
-    LOST: another deployment or release has taken over.
+    unhealthy too. KEPT and IMPOSSIBLE: the new version stays live, and people choose. NOT_REVERSED:
+    the new version never served, and its migrations stay, because a condition of an automatic
+    reversal does not hold. REPLACED and LOST: another deployment or release has taken over.
     """
 
     BUSY = "BUSY"
@@ -203,8 +204,25 @@ class RollbackStatus(enum.StrEnum):
     FAILED = "FAILED"
     KEPT = "KEPT"
     IMPOSSIBLE = "IMPOSSIBLE"
+    NOT_REVERSED = "NOT_REVERSED"
     REPLACED = "REPLACED"
     LOST = "LOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReversalProgress:
+    """The reversal of the release's migrations, which a deployment of the old version waits for.
+
+    `doubts` are why there is none. `call` is the command that reverses `migrations`, `deployment`
+    its permit and its reports so far. `is_done`: the schema and the recorded migrations are as they
+    were before the release.
+    """
+
+    doubts: Sequence[Doubt] = ()
+    migrations: Sequence[str] = ()
+    call: Sequence[str] = ()
+    deployment: DeploymentProgress | None = None
+    is_done: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,10 +241,16 @@ class RollbackResult:
     notes: Sequence[str] = ()
     gate: GateReport | None = None
     watch: WatchProgress | None = None
+    reversal: ReversalProgress | None = None
 
     @property
     def is_good(self) -> bool:
         return self.status is RollbackStatus.GOOD and self.version is not None
+
+    @property
+    def has_reversed(self) -> bool:
+        """Whether the migrations of the release are reversed, and the old version is healthy."""
+        return self.is_good and self.reversal is not None and self.reversal.is_done
 
     @property
     def shown(self) -> str:

@@ -62,6 +62,7 @@ def test_the_migration_runs_under_the_supervisor() -> None:
             "lockTimeoutSeconds": 2,
             "requireLock": True,
             "databaseTimeoutSeconds": 60,
+            "restores": "",
         },
         "classifier": 1,
     }
@@ -143,6 +144,7 @@ def test_how_migrations_are_applied_reaches_the_gate() -> None:
         "lockTimeoutSeconds": 7,
         "requireLock": False,
         "databaseTimeoutSeconds": 90,
+        "restores": "",
     }
 
 

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightgate.diagnosis.app_causes import APP_RULES
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
 from lightgate.diagnosis.log_causes import cause_of
+from lightgate.diagnosis.log_rule import LogRule
+from lightgate.diagnosis.migration_causes import MIGRATION_RULES, ROW_RULES
 from lightgate.diagnosis.puller import Puller, statement
+from lightgate.diagnosis.start_causes import START_RULES
 from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.diagnosis.weak_causes import WEAK_RULES
 from lightgate.gate.gate_report import NO_GATE_REPORT, Phase
 from tests.support.builders import evidence
 from tests.support.failed_release import (
@@ -28,7 +33,7 @@ from tests.support.failed_release import (
     app,
     symptoms,
 )
-from tests.support.printed import diagnose_app_log
+from tests.support.printed import diagnose_app_log, diagnose_command
 
 Kind = FailureKind
 ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
@@ -515,3 +520,58 @@ def test_an_exception_at_the_start_is_the_evidence_although_no_rule_knows_it() -
 
     assert found.evidence == "crops.NoBarley: none is left"
     assert "SECURE_SSL_REDIRECT" not in found.next_action
+
+
+@pytest.mark.parametrize(
+    "rule", [*START_RULES, *APP_RULES, *MIGRATION_RULES, *ROW_RULES, *WEAK_RULES]
+)
+def test_the_texts_of_a_rule_fit_into_a_message(rule: LogRule) -> None:
+    assert rule.cause.what.endswith(".")
+    assert not rule.cause.action.endswith(".")
+
+
+HARMLESS = [
+    "chown: changing ownership of '/app/media': Operation not permitted",
+    "mkdir: cannot create directory '/app/static': Permission denied",
+    "PostgreSQL is unavailable - sleeping",
+    "nc: bad address 'db'",
+]
+TOO_LONG = ("Started 1 new node", "Took too long")
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+@pytest.mark.parametrize(
+    ("after", "evidence_line"),
+    [
+        (CHECKED.format("/healthz", 404, CHECKER), "404"),
+        ("django.db.utils.OperationalError: could not translate host name", "could not translate"),
+    ],
+)
+def test_what_also_a_healthy_app_may_print_hides_no_other_cause(
+    line: str, after: str, evidence_line: str
+) -> None:
+    found = diagnose(symptoms(logs=app(line, *STARTED, after, system=TOO_LONG)))
+
+    assert evidence_line in (found.evidence or "")
+
+
+@pytest.mark.parametrize("line", HARMLESS[2:])
+def test_a_script_that_waited_and_went_on_is_not_the_cause(line: str) -> None:
+    going_on = diagnose(symptoms(logs=app(line, "Booting worker", system=TOO_LONG)))
+    waiting = diagnose(symptoms(logs=app("begins", line, system=TOO_LONG)))
+
+    assert line not in (going_on.what, going_on.evidence)
+    assert waiting.evidence == line
+
+
+def test_why_a_driver_could_not_be_loaded_stands_in_the_exception_before() -> None:
+    lines = [
+        "Traceback (most recent call last):",
+        "ImportError: libpq.so.5: cannot open shared object file: No such file or directory",
+        "During handling of the above exception, another exception occurred:",
+        "Traceback (most recent call last):",
+        "django.core.exceptions.ImproperlyConfigured: Error loading psycopg2 or psycopg module",
+    ]
+
+    for found in (diagnose(symptoms(logs=app(*lines))), diagnose_command(lines)):
+        assert "lacks the library libpq.so.5" in found.what

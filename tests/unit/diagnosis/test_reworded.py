@@ -24,7 +24,7 @@ PRODUCT = Path(lightgate.__file__).parent
 READERS = (
     *("app_failure.py", "app_log.py", "database_advice.py", "database_trouble.py", "diagnose.py"),
     *("command_failure.py", "evidence.py", "log_causes.py", "log_patterns.py"),
-    *("start_causes.py", "app_causes.py", "migration_causes.py"),
+    *("start_causes.py", "app_causes.py", "migration_causes.py", "weak_causes.py"),
 )
 
 

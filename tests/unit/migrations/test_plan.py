@@ -55,6 +55,7 @@ def test_a_plan_names_what_may_break_the_version_that_serves() -> None:
         ],
         names=["crops.0002", "crops.0003"],
         listed=2,
+        kinds=["AddField", "Odd", "RemoveField"],
     )
 
 

@@ -89,6 +89,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "watched": None,
         "notApplied": ["harvests.0006_one_harvest_a_day"],
         "unlisted": 0,
+        "reversed": [],
         "takeBack": list(map(json.dumps, TAKE_BACK)),
         "warnings": [],
         "nextSteps": list(rolled_back().conclusion.next_steps),

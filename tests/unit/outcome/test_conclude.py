@@ -10,15 +10,16 @@ from lightgate.deployment.status import Service, Status
 from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import VoidCause, pending
+from lightgate.migrations.reversal import Doubt, ReversalBar
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import effect_of
-from lightgate.state import RollbackResult, RollbackStatus
+from lightgate.state import ReversalProgress, RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchProgress, WatchStatus
 from lightgate.verification.verified import Verified
-from tests.support.builders import STARTED, deployment, ending, evidence, failure, service
+from tests.support.builders import RELEASE, STARTED, deployment, ending, evidence, failure, service
 
 LIVE = service(current=deployment(8))
 PREVIOUS = service(current=deployment(7), deployments=[deployment(8, "FAILED"), deployment(7)])
@@ -576,3 +577,78 @@ def test_success_and_rollback_always_need_the_service_and_the_app_to_say_so() ->
             assert is_kept or is_back
             assert status is Status.ACTIVE or phase is not Phase.APPLYING
         assert ended.outcome is Outcome.SUCCEEDED or ended.reasons
+
+
+ONE_WAY = Judgement(verdict=Verdict.ONE_WAY, reasons=("A column is added.",))
+UNDONE = ReversalProgress(migrations=("crops.0002",), call=("python",), is_done=True)
+
+
+def reversed_as(status: str, shown: Service, **changes: Any) -> Conclusion:
+    """Version 8 failed after its migrations, and version 7 was deployed again as version 9."""
+    return conclusion(
+        Status.FAILED,
+        shown,
+        evidence(Phase.SUCCEEDED, changed=True),
+        may_have_begun=True,
+        release=RELEASE,
+        judgement=ONE_WAY,
+        verified=verified(7),
+        rollback_result=rollback_result(status, **{"reversal": UNDONE, **changes}),
+    )
+
+
+def test_a_reversal_is_a_rollback_if_the_old_version_is_live_and_healthy() -> None:
+    shown = service(current=deployment(9, release=f"{RELEASE}-back"))
+
+    found = reversed_as("GOOD", shown)
+
+    assert found.outcome is Outcome.ROLLED_BACK
+    assert "Lightgate reversed crops.0002. The schema is as it was before the release." in (
+        found.reasons
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "changes"),
+    [
+        ("FAILED", {}),
+        ("FAILED", {"reversal": replace(UNDONE, is_done=False)}),
+        ("GOOD", {"reversal": replace(UNDONE, is_done=False)}),
+        ("ACTIVATING", {}),
+        ("LOST", {"version": None, "reversal": replace(UNDONE, is_done=False)}),
+    ],
+)
+def test_a_reversal_that_is_not_proved_is_a_failure(status: str, changes: dict[str, Any]) -> None:
+    shown = service(current=deployment(9, release=f"{RELEASE}-back"))
+
+    assert reversed_as(status, shown, **changes).outcome is Outcome.FAILED
+
+
+def test_a_reversal_that_lost_the_lock_before_it_began_is_a_failure() -> None:
+    lost = {"version": None, "watch": None, "reasons": ["Another release has it."]}
+    found = reversed_as("LOST", service(current=deployment(7)), reversal=ReversalProgress(), **lost)
+
+    assert found.outcome is Outcome.FAILED
+    assert "Lightgate did not reverse the migrations." in found.reasons
+    assert "Another release has it." in found.reasons
+
+
+def test_a_reversal_whose_version_was_replaced_is_a_failure() -> None:
+    assert reversed_as("GOOD", service(current=deployment(10))).outcome is Outcome.FAILED
+
+
+def test_without_a_reversal_the_release_fails_as_without_the_key_and_says_why() -> None:
+    doubt = Doubt(bar=ReversalBar.WORKER, reason="A worker started.")
+    shown = service(current=deployment(7))
+
+    found = reversed_as(
+        "NOT_REVERSED",
+        shown,
+        version=None,
+        reasons=["Not reversed:", doubt.reason],
+        reversal=ReversalProgress(doubts=(doubt,)),
+    )
+
+    assert found.outcome is Outcome.FAILED
+    assert "A worker started." in found.reasons
+    assert any("Version 7 may fail with the current database" in one for one in found.reasons)

@@ -16,11 +16,12 @@ from lightgate.gate.gate_report import (
     Phase,
 )
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.outside import RecordedMigrations
 from lightgate.names import rollback_marker
 from lightgate.records.version import VersionRecord, VersionSource, read_version
 from lightgate.release.release import Release, ReleaseKind, UsedSpec
 from lightgate.rollback.version_history import applied_judgement, listed_records, records_of_release
-from lightgate.state import DeploymentProgress, RollbackProgress, RollbackStatus
+from lightgate.state import DeploymentProgress, ReversalProgress, RollbackProgress, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import Verified
 from tests.support import builders
@@ -257,6 +258,18 @@ def test_the_rollbacks_version_is_recorded_beside_the_failed_one(status: str, go
     source = {"digest": "sha256:7", "spec_version": 2, "code": "r3", "fits": 3}
     marked = {"release": rollback_marker(RELEASE), "kind": ReleaseKind.ROLLBACK}
     assert back == version_record(9, **marked, **source, is_good=good, judgement=NONE)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_reversed_release_counts_as_one_that_applied_nothing(done: bool) -> None:
+    reversal = ReversalProgress(migrations=("crops.0004_y",), is_done=done)
+    recorded = {"migrate": RecordedMigrations(found={"crops": "old"}, left={"crops": "new"})}
+    failed = deployment(status=Status.FAILED, judgement=ONE_WAY, recorded=recorded)
+
+    own, _ = made(IMAGE, failed, rollback=replace(rollback("GOOD"), reversal=reversal))
+
+    assert own.judgement == (NONE if done else ONE_WAY)
+    assert own.left == {"migrate": {"crops": "old" if done else "new"}}
 
 
 def test_a_rollback_that_was_not_followed_is_recorded_as_not_good() -> None:

@@ -29,7 +29,7 @@ USERS = {
         *("admit", "deploy", "roll_back", "verify_release", "receive_push", "reconcile"),
         *("record_outcome", "prune_snapshots", "start_next", "clean_up"),
     },
-    "lightgate.migrations.permit_policy": {"check_deployment", "admit"},
+    "lightgate.migrations.permit_policy": {"admit", "check_deployment", "roll_back"},
     # Each adapter is loaded when a step first asks for it.
     "lightgate.aws.rds": set(),
     "lightgate.aws.secretsmanager": set(),

@@ -9,8 +9,8 @@ from tests.support.template import read_template
 
 RESOURCES: Any = read_template()["Resources"]
 MESSAGES = {"plan.json", "status.json", "result.json"}
-WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RecordOutcome", "StartNext", "CleanUp",
-                      "Reconcile"}  # fmt: skip
+WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RollBack", "RecordOutcome",
+                      "StartNext", "CleanUp", "Reconcile"}  # fmt: skip
 
 
 def rights(statements: list[Any]) -> Iterator[tuple[str, str]]:
@@ -56,6 +56,7 @@ def test_messages_are_read_where_gates_are_listened_to_and_written_by_none_of_ou
         "Deploy": {("s3:PutObject", "classifier.json")},
         "CheckDeployment": reads,
         "RecordOutcome": reads,
+        "RollBack": {("s3:PutObject", "classifier.json"), *reads},
     }
     assert others == expected.get(name, set())
 

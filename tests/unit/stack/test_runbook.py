@@ -12,6 +12,7 @@ from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode
 from lightgate.migrations.compatibility import Verdict
+from lightgate.migrations.reversal import ReversalBar
 from lightgate.operations import metrics
 from lightgate.outcome.outcome import Outcome
 from lightgate.release.request import parse_request
@@ -109,3 +110,8 @@ def test_each_refusal_code_is_given_somewhere(code: RefusalCode) -> None:
     product = Path(lightgate.__file__).parent
 
     assert any(f"code=RefusalCode.{code.name}" in f.read_text() for f in product.rglob("*.py"))
+
+
+@pytest.mark.parametrize("bar", ReversalBar)
+def test_every_condition_of_an_automatic_reversal_is_in_the_runbook(bar: ReversalBar) -> None:
+    assert f"\n| `{bar.value}` | " in SECTIONS["Automatic reversal"]

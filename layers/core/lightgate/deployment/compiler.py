@@ -87,6 +87,8 @@ class _Inputs:
     release: str
     stack: str
     code: str
+    restores: str
+    schema_check: str
     secrets: Mapping[SecretReference, str]
     mailboxes: Mapping[str, str]
     part: Part
@@ -103,6 +105,8 @@ def compile_deployment(
     allow_destructive: bool = False,
     part: Part = Part.WHOLE,
     code: str | None = None,
+    restores: str = "",
+    schema_check: str = UNCHECKED,
     programs: Programs | None = None,
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
@@ -113,7 +117,9 @@ def compile_deployment(
     Each container names the `stack` that creates the deployment, unless that is empty.
     `allow_destructive` overrides the spec's policy for this release. `code` is the release that
     first deployed this image, if that was another one: the gates compare its migrations with those
-    of the database. `programs` are in every container as plain text if the whole deployment is
+    of the database. `restores` is the release whose migrations the command reverses, if it does.
+    `schema_check` says whether the gates of APP compare the schema with their code. `programs`
+    are in every container as plain text if the whole deployment is
     small enough.
 
     Raises:
@@ -127,6 +133,8 @@ def compile_deployment(
         release=release,
         stack=stack,
         code=code or release,
+        restores=restores,
+        schema_check=schema_check,
         secrets=secrets,
         mailboxes=mailboxes,
         part=part,
@@ -165,7 +173,7 @@ def _environment(container: Container, inputs: _Inputs) -> dict[str, str]:
         **{name: inputs.secrets[secret] for name, secret in container.secrets.items()},
         RELEASE_VARIABLE: inputs.release,
         **({STACK_VARIABLE: inputs.stack} if inputs.stack else {}),
-        **({ROLLBACK_VARIABLE: UNCHECKED} if inputs.part is Part.APP else {}),
+        **({ROLLBACK_VARIABLE: inputs.schema_check} if inputs.part is Part.APP else {}),
         **({MAILBOX_VARIABLE: mailbox} if mailbox else {}),
     }
 
@@ -227,7 +235,8 @@ def _supervisor_config(
 ) -> Request:
     runs_to_an_end = spec.runs_to_an_end(container.name)
     around = {"before": commands.before, "then": commands.then}
-    django = _django(spec, container, commands.main) if spec.reads_plan(container.name) else None
+    reads_plan = spec.reads_plan(container.name)
+    django = _django(spec, container, commands.main, inputs.restores) if reads_plan else None
     check = container.health_check
     whole = {
         **_waiter_config(container, inputs.code, ports),
@@ -280,7 +289,9 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
     }
 
 
-def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Request:
+def _django(
+    spec: AppSpec, container: Container, command: tuple[str, ...], restores: str
+) -> Request:
     """The settings with which the gate reads the migrations of a Django app."""
     migrations, call = spec.migrations, call_of(container)
     return {
@@ -298,6 +309,7 @@ def _django(spec: AppSpec, container: Container, command: tuple[str, ...]) -> Re
         "lockTimeoutSeconds": migrations.lock_timeout_seconds,
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,
+        "restores": restores,
     }
 
 

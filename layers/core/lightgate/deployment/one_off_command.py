@@ -11,7 +11,7 @@ from typing import Any
 
 from lightgate.deployment.compiler import ImageSource, Part, Request, compile_deployment
 from lightgate.gate.packaging import Programs
-from lightgate.names import COMMAND_CONTAINER
+from lightgate.names import COMMAND_CONTAINER, UNCHECKED
 from lightgate.spec.django_command import migrate_call
 from lightgate.spec.keys import (
     AfterFailure,
@@ -76,11 +76,13 @@ def compile_command(
     mailbox: str,
     allow_destructive: bool,
     beside: AppSpec | None,
+    restores: str = "",
 ) -> Mapping[str, Any]:
     """The container of the command, as CreateContainerServiceDeployment takes it.
 
     `beside` is the spec of the app in the same deployment (compile_app), None if the live version
-    is deployed again unchanged. The result contains secrets.
+    is deployed again unchanged. `restores` is the release whose migrations the command reverses, if
+    it does. The result contains secrets.
 
     Raises:
         RefusedError: this container alone is larger than Lightsail can be trusted to take.
@@ -94,10 +96,21 @@ def compile_command(
         mailboxes={COMMAND_CONTAINER: mailbox},
         allow_destructive=allow_destructive,
         part=Part.COMMAND,
+        restores=restores,
         programs=_programs(beside) if beside is not None else None,
     )
     container: Mapping[str, Any] = request["containers"][COMMAND_CONTAINER]
     return container
+
+
+def waiting_for_command(spec: AppSpec) -> AppSpec:
+    """The app's spec in which everything of its image starts only after the command succeeded."""
+    first = Dependency(container=COMMAND_CONTAINER, condition=DependencyCondition.SUCCESS)
+    containers = {
+        name: replace(one, depends_on=(*one.depends_on, first)) if one.image is None else one
+        for name, one in spec.containers.items()
+    }
+    return replace(spec, containers=containers)
 
 
 def compile_app(
@@ -108,11 +121,13 @@ def compile_app(
     *,
     stack: str = "",
     code: str | None,
+    schema_check: str = UNCHECKED,
 ) -> Request:
     """The live version, to be deployed again with a command beside it.
 
     `code` is the release that first deployed it. If that is unknown, its gates count every
-    migration that the code does not have as a later one.
+    migration that the code does not have as a later one. They do not compare the schema with the
+    code unless `schema_check` says so.
 
     Raises:
         RefusedError: it is larger than Lightsail can be trusted to take.
@@ -125,6 +140,7 @@ def compile_app(
         stack=stack,
         part=Part.APP,
         code=code or _BEFORE_ALL,
+        schema_check=schema_check,
         programs=_programs(spec),
     )
 

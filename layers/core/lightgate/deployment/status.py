@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Phase
+from lightgate.names import COMMAND_CONTAINER, marked_release
 from lightgate.outage import LONGEST_OUTAGE
 
 # Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
@@ -52,6 +53,15 @@ class Deployment:
     @property
     def has_served(self) -> bool:
         return self.state in ("ACTIVE", "INACTIVE")
+
+    @property
+    def reverses(self) -> bool:
+        """Whether its app waits for a command that reverses the migrations of another release.
+
+        Without that command the same containers would wait for ever.
+        """
+        marker = self.release or ""
+        return marker != marked_release(marker) and COMMAND_CONTAINER in self.images
 
 
 class NotListed(Sequence[Deployment]):

@@ -7,7 +7,7 @@ _MEMORY = (
     "The app was killed, probably because the node was out of memory.",
     "Check the memory metric of the service. Start fewer workers, or choose a larger power",
 )
-_NOT_REACHED = (
+NOT_REACHED = (
     "The app cannot reach {0}.",
     "Correct the address of this service in the app's variables, and check that it is "
     "available. The containers of one deployment reach each other as localhost",
@@ -180,7 +180,7 @@ APP_RULES: tuple[LogRule, ...] = (
     ),
     rule(
         r".*\bError -?\d+ connecting to (\S+?)\.(?: |$)",
-        *_NOT_REACHED,
+        *NOT_REACHED,
         ends_the_app=False,
         remedy=Remedy.EITHER,
     ),
@@ -201,9 +201,8 @@ APP_RULES: tuple[LogRule, ...] = (
     rule(
         EXCEPTION + r"\w+: .*(?:ConnectionPool\(host='([^']+)'|host: ([\w.-]+)).*"
         r"(?:Max retries exceeded|NameResolution|Failed to establish|Connection refused)"
-        r"|(?:nc: bad address '([^']+)'|wait-for-it\S*: timeout occurred after .* for (\S+)"
-        r"|Timeout after \S+ waiting on dependencies .*\[(?:\w+://)?([^\]]+)\])",
-        *_NOT_REACHED,
+        r"|Timeout after \S+ waiting on dependencies .*\[(?:\w+://)?([^\]]+)\]",
+        *NOT_REACHED,
         ends_the_app=False,
         remedy=Remedy.EITHER,
     ),
@@ -211,18 +210,9 @@ APP_RULES: tuple[LogRule, ...] = (
         EXCEPTION + r"(?:ConnectionRefusedError: \[Errno 111\]|gaierror: \[Errno -\d\]"
         r"|ConnectionError: .*(?:Failed to establish a new connection|\[Errno 111\]))",
         "The app cannot reach a service that it needs.",
-        _NOT_REACHED[1],
+        NOT_REACHED[1],
         ends_the_app=False,
         remedy=Remedy.EITHER,
-    ),
-    rule(
-        r"(?:PostgreSQL|Postgres|MySQL|MariaDB|[Dd]atabase) (?:is )?(?:unavailable|not available)",
-        "The start script still waits for the database.",
-        "Check that host and port of the database are right where the script reads them, and that "
-        "the database is available",
-        ends_the_app=False,
-        kind=FailureKind.DATABASE_UNREACHABLE,
-        remedy=Remedy.SAME_IMAGE,
     ),
     rule(
         r"(?:.*Perhaps out of memory\?|.*OOMKilled|(?:.*: +\d+ )?Killed(?: {2,}.*)?$"
@@ -268,18 +258,5 @@ APP_RULES: tuple[LogRule, ...] = (
         *_MEMORY,
         ends_the_app=False,
         remedy=Remedy.SAME_IMAGE,
-    ),
-    rule(
-        r"gave up: (\S+) entered FATAL state",
-        "supervisord could not keep {0} running.",
-        "Let supervisord write the output of {0} to the log (stdout_logfile=/dev/fd/1, "
-        "stdout_logfile_maxbytes=0, redirect_stderr=true), and correct its command",
-        remedy=Remedy.EITHER,
-    ),
-    rule(
-        r"(\w[\w-]*\.\d+) stopped \(rc=[1-9]\d*\)",
-        "The process {0} of the Procfile ended.",
-        "Correct the command of {0} in the Procfile",
-        remedy=Remedy.EITHER,
     ),
 )

@@ -12,6 +12,7 @@ from lightgate.diagnosis.log_patterns import (
     Probed,
     health_checks,
     is_crash,
+    is_of_a_driver,
     is_wrong_architecture,
     last_error,
     listening,
@@ -157,7 +158,7 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
         raised, line = list(_telling(at_start)), _crash_line(log)
         cause = find_cause(said, ends_the_app=True)
         if raised and (cause is None or not cause.comes_first):
-            cause = cause_of(raised[-1])
+            cause = find_cause(raised if is_of_a_driver(raised[-1]) else raised[-1:])
         is_again = log.starts > seen.nodes or (bool(raised) and launches > seen.nodes)
         has_crashed = line is not None or is_again
         if not has_crashed and (cause is None or not cause.ends_the_app):
@@ -222,6 +223,7 @@ def _health(seen: Symptoms) -> Diagnosis | None:
     return (
         _port(seen, endpoint, log)
         or _host(seen, endpoint, log)
+        or _answer(seen, endpoint, log, below=500)
         or _known_trouble(seen)
         or _answer(seen, endpoint, log)
         or _not_in_time(seen, endpoint, log)
@@ -279,11 +281,12 @@ def _refuses_a_node(line: str) -> bool:
         return False
 
 
-def _answer(seen: Symptoms, endpoint: Endpoint, log: AppLog) -> Diagnosis | None:
+def _answer(seen: Symptoms, endpoint: Endpoint, log: AppLog, below: int = 1000) -> Diagnosis | None:
+    """A wrong answer to the last health check. One of 400, or a redirect, is the app's own."""
     found = health_checks(log.lines, endpoint.path)
     # The good ones may be those of the live version, which writes to the same log.
     bad = [one for one in found if not accepts(endpoint.success_codes, one.status)]
-    if not bad:
+    if not bad or bad[-1].status >= below:
         return None
     last = bad[-1]
     what = (

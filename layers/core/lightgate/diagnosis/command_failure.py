@@ -9,8 +9,10 @@ from types import MappingProxyType
 from lightgate.diagnosis.database_trouble import lock_wait
 from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.gate_words import because, command, left, subject
-from lightgate.diagnosis.log_causes import cause_of
+from lightgate.diagnosis.log_causes import cause_of, find_cause
+from lightgate.diagnosis.log_patterns import is_of_a_driver
 from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.gate.evidence import exceptions
 from lightgate.gate.gate_report import CommandStep, Detail, Failure, GateCause
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.spec.programs import PYTHON
@@ -34,6 +36,8 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
     # The output of a health check follows these words.
     has_migrated = failure.migration is not None and failure.cause is GateCause.EXIT
     cause = cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
+    if is_of_a_driver(failure.error):
+        cause = find_cause([*exceptions(failure.last_lines), failure.error])
     remedy: Remedy | None
     if has_migrated:
         usual = f"Correct {failure.migration}"

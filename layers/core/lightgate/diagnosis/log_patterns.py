@@ -108,6 +108,7 @@ _WRONG_ARCHITECTURE = re.compile(
     r"|(?:OSError: \[Errno 8\]|cannot run '.*':) exec format error\b.*",
     re.IGNORECASE,
 )
+_NO_DRIVER = re.compile(r"Error loading [\w ]+ module")
 _ERROR_LEVEL = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Error|error:|fatal:)")
 _BAD_HOST = re.compile(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
 
@@ -125,6 +126,11 @@ def is_of_a_request(line: str) -> bool:
 def last_error(lines: Sequence[str]) -> str | None:
     """The last line that a program wrote as an error."""
     return next((line for line in reversed(lines) if _ERROR_LEVEL.search(line)), None)
+
+
+def is_of_a_driver(line: str) -> bool:
+    """Whether Django could not load a database driver: an exception before it says why."""
+    return _NO_DRIVER.search(line) is not None
 
 
 def is_crash(line: str) -> bool:

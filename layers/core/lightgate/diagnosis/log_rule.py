@@ -15,7 +15,7 @@ class LogCause:
 
     `ends_the_app` says that no app runs after such a line. Otherwise the live version may have
     written it as well. A lower `rank` explains more. With `comes_first` it explains the exceptions
-    beside it.
+    beside it. With `is_last` it counts only where nothing follows.
     """
 
     what: str
@@ -24,6 +24,7 @@ class LogCause:
     rank: int
     ends_the_app: bool = True
     comes_first: bool = False
+    is_last: bool = False
     kind: FailureKind = FailureKind.APP_CRASH
     remedy: Remedy = Remedy.IMAGE
 

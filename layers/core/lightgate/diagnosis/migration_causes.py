@@ -58,11 +58,11 @@ MIGRATION_RULES: tuple[LogRule, ...] = (
 # The same words of the running app are about something else.
 ROW_RULES: tuple[LogRule, ...] = (
     rule(
-        EXCEPTION + r"\w+: (?:column .* contains null values|could not create unique index"
+        EXCEPTION + r"\w+: (?:column .* contains null values"
         r"|check constraint .* is violated by some row"
         r"|insert or update on table .* violates foreign key"
         r"|value too long for type"
-        r"|\((?:1048|1062|1138|1264|1265|1406|1452|3819|4025), )",
+        r"|\((?:1048|1138|1264|1265|1406|1452|3819|4025), )",
         *_ROWS,
         kind=FailureKind.MIGRATION_ERROR,
         remedy=Remedy.EITHER,

@@ -48,7 +48,7 @@ _NO_USER = (
     "Create this user in the image (useradd). If the container does not run as root, leave out "
     "what changes the user (gosu, su-exec, user= of supervisord)",
 )
-_NOT_WRITABLE = (
+NOT_WRITABLE = (
     "The user of the container may not use {0}.",
     "Give the user of the container the right to {0} in the image (chown), or let the app log to "
     "its standard output",
@@ -172,14 +172,18 @@ START_RULES: tuple[LogRule, ...] = (
     rule(
         r".*(?:Error loading shared library (\S+?):|(lib[^/\s:]+\.so[.\d]*): cannot open shared"
         r"|Could not find the (GDAL|GEOS) library|failed to find (libmagic)"
-        r"|cannot load library '([^']+)'"
-        r"|(?:- )?couldn't import psycopg '\w+' implementation: (libpq) library not found)",
+        r"|cannot load library '([^']+)')",
         *_LIBRARY,
     ),
     rule(
         EXCEPTION + r"(?:ImportError|OSError): .*version `(GLIBC_[\d.]+|GLIBCXX_[\d.]+)' not found",
         "A package in the image was built for a newer system than the image's ({0} is missing).",
         "Install the packages in the same base image that runs them",
+    ),
+    rule(
+        r".*\bno pq wrapper available",
+        "The image lacks the library libpq, which psycopg needs.",
+        "Install psycopg[binary], or the package libpq5 (Debian) or libpq (Alpine), in the image",
     ),
     rule(
         r"(?:.* )?no app loaded|unable to load app \d+|--- no python application",
@@ -223,7 +227,7 @@ START_RULES: tuple[LogRule, ...] = (
         r"(?!.*Control server error)"
         + EXCEPTION
         + r"(?:PermissionError|.*?): ?\[Errno 13\] Permission denied: '([^']+)'",
-        *_NOT_WRITABLE,
+        *NOT_WRITABLE,
     ),
     rule(
         r"(?!.*Control server error)"
@@ -233,29 +237,8 @@ START_RULES: tuple[LogRule, ...] = (
         ends_the_app=False,
     ),
     rule(
-        r"(?:mkdir|touch|cp|tee|chmod|ln|mv): .*?(?:'|\u2018)([^'\u2019]+)(?:'|\u2019): "
-        r"Permission denied"
-        r"|nginx: \[emerg\] \w+\(\) \"([^\"]+)\" failed \(13: "
-        r"|error: Failed to initialize cache at `([^`]+)`",
-        *_NOT_WRITABLE,
-        ends_the_app=False,
-    ),
-    rule(
-        r"chown: (?:changing ownership of ')?([^':]+)'?: Operation not permitted",
-        "The start script may not change the owner of {0}.",
-        "Change the owner when the image is built (COPY --chown), and not at the start",
-        ends_the_app=False,
-    ),
-    rule(
         EXCEPTION + r"FileNotFoundError: \[Errno 2\] No usable temporary directory",
         "The app has no directory for temporary files.",
         "Give the image a directory /tmp that the user of the container may write to",
-    ),
-    rule(
-        EXCEPTION + r"FileNotFoundError: \[Errno 2\] No such file or directory: '([^']+)'"
-        r"|\S+: (?:line )?\d+: cd: (?:can't cd to )?([^:\s]+)",
-        "The image has no {0}.",
-        "Add {0} to the image, or correct its path in the app",
-        ends_the_app=False,
     ),
 )

@@ -66,6 +66,7 @@ class PermitInput:
     `objection` says why the release must not act any more, for example because it lost the lock.
     `not_yet` says what has to happen first. `is_untouched`: no gate of the release can have begun
     yet; only then a restore point may be replaced. `outage` is the time without answers from AWS.
+    `another_plan` says why the plan is not the one for which the deployment was made, if it is not.
     """
 
     now: datetime
@@ -83,6 +84,7 @@ class PermitInput:
     wait_limit: WaitLimit
     is_untouched: bool
     outage: timedelta = timedelta()
+    another_plan: str | None = None
 
     @property
     def begin_by(self) -> datetime:
@@ -172,6 +174,12 @@ def _breaks_policy(seen: PermitInput) -> Decision | None:
         VoidCause.POLICY,
         f'The policy "block" forbids changes that may break the live version: {what}.',
     )
+
+
+def _is_another_plan(seen: PermitInput) -> Decision | None:
+    if seen.plan is None or seen.another_plan is None:
+        return None
+    return _withdraw(VoidCause.POLICY, seen.another_plan)
 
 
 def _comes_too_late(seen: PermitInput) -> Decision | None:
@@ -284,6 +292,7 @@ _RULES: tuple[Callable[[PermitInput], Decision | None], ...] = (
     _needs_nothing,
     _is_permitted,
     _breaks_policy,
+    _is_another_plan,
     _comes_too_late,
     _has_to_wait,
     _has_no_restore_point,

@@ -82,7 +82,8 @@ class Plan:
     they are. `once`: a plan that one node was permitted must not be permitted to
     another. `ahead` are migrations that the database has and the image does not. `declared` has a
     sentence for each migration whose class the team declares. `reversal` is how to reverse the
-    whole plan.
+    whole plan. `kinds` are those of all listed operations, compatible ones too, and `is_whole` says
+    that nothing was left out. `backwards` are the migrations that the plan reverses.
     """
 
     hash: str
@@ -99,6 +100,9 @@ class Plan:
     blocking: Sequence[BlockedTable] = ()
     transactions: Sequence[OpenTransaction] = ()
     reversal: Reversal = UNTOLD
+    kinds: Sequence[str] = ()
+    is_whole: bool = True
+    backwards: Sequence[str] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -199,11 +203,26 @@ def _plan(event: Mapping[str, Any]) -> Plan | None:
         blocking=read_blocking(event),
         transactions=read_transactions(event),
         reversal=read_reversal(event.get("takeBack"), names, count),
+        kinds=_kinds(event),
+        is_whole=not any(one.get("omitted") for one in (event, *_migrations(event))),
+        backwards=tuple(
+            _names({"migrations": [m for m in _migrations(event) if m.get("reversed") is True]})
+        ),
     )
 
 
+def _migrations(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in _list(event.get("migrations")) if isinstance(one, dict)]
+
+
+def _kinds(event: Mapping[str, Any]) -> Sequence[str]:
+    told = [each for one in _migrations(event) for each in _list(one.get("operations"))]
+    named = (plain_text(each[1], _LONGEST_NAME) if len(_list(each)) > 1 else None for each in told)
+    return sorted({name or "an operation" for name in named})
+
+
 def _names(event: Mapping[str, Any]) -> Sequence[str]:
-    found = (one.get("name") for one in _list(event.get("migrations")) if isinstance(one, dict))
+    found = (one.get("name") for one in _migrations(event))
     return [name for one in found if (name := plain_text(one, _LONGEST_NAME)) is not None]
 
 

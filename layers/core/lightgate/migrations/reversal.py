@@ -1,10 +1,12 @@
 """How to reverse the migrations of a release: executions that a person can start.
 
 The gate has the graph of the migrations. It reports with its plan which calls of manage.py reverse
-exactly these migrations, or why there are none. The report is untrusted: the calls are shown to
-people, and Lightgate never runs them automatically.
+exactly these migrations, or why there are none. The report is untrusted. People see the calls, and
+Lightgate runs one by itself only if the owner has opted in, every condition of
+`lightgate.rollback.reversal_policy` holds, and the plan of the call reverses these migrations only.
 """
 
+import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +21,48 @@ _MOST_CALLS = 20
 _NAME = re.compile(r"[\w-]+")
 
 
+class ReversalBar(enum.StrEnum):
+    """Why Lightgate does not reverse the migrations of a failed release by itself."""
+
+    GATE_NOT_OPEN = "gate-not-open"
+    SERVED = "served"
+    PREVIOUS_NOT_LIVE = "previous-not-live"
+    PREVIOUS_UNKNOWN = "previous-unknown"
+    EARLIER_MIGRATIONS = "earlier-migrations"
+    NO_PERMIT = "no-permit"
+    WORKER = "worker"
+    OTHER_COMMAND = "other-command"
+    OUTSIDE = "outside"
+    OTHER_MIGRATIONS = "other-migrations"
+    NO_REVERSE = "no-reverse"
+    SEVERAL_CALLS = "several-calls"
+    NOT_ATOMIC = "not-atomic"
+    PLAN_INCOMPLETE = "plan-incomplete"
+    CHANGED_ROWS = "changed-rows"
+    LOSES_DATA = "loses-data"
+    DECLARED = "declared"
+    UNKNOWN_EFFECT = "unknown-effect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A reason against an automatic reversal, in a whole sentence."""
+
+    bar: ReversalBar
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
-    """The calls that together reverse these migrations; none if `why_not` gives the reason."""
+    """The calls that together reverse these migrations; none if `why_not` gives the reason.
+
+    `doubts` are the reasons why Lightgate must not run them by itself.
+    """
 
     migrations: Sequence[str] = ()
     calls: Sequence[Sequence[str]] = ()
     why_not: str | None = None
+    doubts: Sequence[Doubt] = ()
 
     def executions(
         self, app: str, digest: str | None, policy: str | None

@@ -198,6 +198,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
     applied = [migration.name for migration in report.evidence.migrations]
     if applied:
         stay = " and not reversed by a rollback" if _is_damaged(report) else ""
+        if report.reversed:
+            stay = " and reversed"
         more = report.evidence.unlisted
         yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
     if report.not_applied:

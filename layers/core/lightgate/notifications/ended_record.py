@@ -10,6 +10,7 @@ from lightgate.names import rollback_marker
 from lightgate.notifications.email import cause, headline, next_steps, opening
 from lightgate.notifications.report import LiveVersion, Report, Snapshot
 from lightgate.outcome.outcome import Outcome
+from lightgate.outcome.reversal_end import how_the_reversal_ended
 from lightgate.outcome.stages import stages_of
 from lightgate.records.release_record import (
     MigrationStatus,
@@ -116,7 +117,7 @@ def rollback_record(record: ReadableRecord, facts: Facts) -> ReadableRecord | No
         ended_at=record.ended_at,
         execution=record.execution,
         summary=_summary_of(back),
-        reasons=tuple(back.reasons),
+        reasons=tuple(back.reasons or how_the_reversal_ended(back)),
         next_steps=tuple(back.next_steps),
         warnings=tuple(back.warnings),
         stages=stages,
@@ -205,6 +206,8 @@ def _status(
     report: Report,
     gate: GateReport,
 ) -> MigrationStatus:
+    if name in report.reversed:
+        return MigrationStatus.REVERSED
     if name in applied:
         return MigrationStatus.APPLIED
     if name == failed:

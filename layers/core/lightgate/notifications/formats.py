@@ -117,6 +117,7 @@ def machine(report: Report) -> dict[str, Any]:
         "gate": encode(report.evidence, complete=True),
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,
+        "reversed": list(report.reversed),
         "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),

@@ -112,8 +112,8 @@ class Report:
     had none, if that was requested. `not_applied` are the pending migrations that are not known to
     be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
     are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
-    where nothing is known to be applied. `paused` is None unless the app is paused. `links` lead to
-    the AWS console.
+    where nothing is known to be applied. `reversed` are those that Lightgate has reversed by
+    itself. `paused` is None unless the app is paused. `links` lead to the AWS console.
     """
 
     app: str
@@ -151,6 +151,7 @@ class Report:
     is_down: bool = False
     cost: Cost | None = None
     paused: PausedPushes | None = None
+    reversed: Sequence[str] = ()
     links: ConsoleLinks = field(default_factory=ConsoleLinks)
 
     @property
@@ -201,8 +202,11 @@ def report_of(
     evidence = (deployment.gate if deployment is not None else None) or NO_GATE_REPORT
     applied = [migration.name for migration in evidence.migrations]
     reversal = reversal_of(deployment.reversals if deployment is not None else {}, applied)
-    has_applied = kind is ReleaseKind.IMAGE and bool(
-        applied or _all_is_applied(deployment, evidence)
+    is_reversed = rollback is not None and rollback.has_reversed
+    has_applied = (
+        kind is ReleaseKind.IMAGE
+        and bool(applied or _all_is_applied(deployment, evidence))
+        and not is_reversed
     )
     not_applied = [name for name in facts.planned if name not in applied]
     name = facts.unreadable or release_id(state.execution, state.started_at, None)
@@ -257,6 +261,7 @@ def report_of(
         live=live,
         is_down=is_down,
         cost=cost,
+        reversed=applied if is_reversed else (),
         links=console_links(
             console,
             execution=state.execution,

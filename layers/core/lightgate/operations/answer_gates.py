@@ -32,6 +32,7 @@ from lightgate.operations.gate_channel import (
 )
 from lightgate.outage import Checks
 from lightgate.release.release import Release
+from lightgate.rollback.reversal_policy import why_another_plan
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import BackupMode
 from lightgate.state import DeploymentProgress
@@ -48,7 +49,7 @@ class GateCheckInput:
 
     `objection` and `not_yet` are as in `PermitInput`, `poll` is the usual time between two checks.
     `outage` is the time since the creation that no time limit counts, `delay` its part since the
-    last check.
+    last check. `reverses` are the migrations that the plan has to reverse, None for any plan.
     """
 
     release: Release
@@ -62,6 +63,7 @@ class GateCheckInput:
     not_yet: str | None
     outage: timedelta
     delay: timedelta
+    reverses: Sequence[str] | None = None
 
 
 def answer_gates(
@@ -231,6 +233,9 @@ def _observe(
         wait_limit=wait_limit_of(release, gate, check_input.poll),
         is_untouched=untouched,
         outage=check_input.outage,
+        another_plan=why_another_plan(plan, check_input.reverses)
+        if plan is not None and check_input.reverses is not None
+        else None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from lightgate.aws.clients import reaching
 from lightgate.deployment.compiler import ImageSource, check_size, compile_deployment
-from lightgate.deployment.one_off_command import compile_app, compile_command
+from lightgate.deployment.one_off_command import compile_app, compile_command, waiting_for_command
 from lightgate.deployment.pinning import other_images
 from lightgate.deployment.redeploy import Redeployment, redeploy
 from lightgate.deployment.status import Service
@@ -21,11 +21,13 @@ from lightgate.names import (
     STACK_VARIABLE,
     UNCHECKED,
     pin_tag,
+    rollback_marker,
 )
 from lightgate.operations.gate_channel import open_gate_channels
 from lightgate.operations.kept_images import refuse_without_images
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Release, ReleaseKind, UsedSpec
+from lightgate.rollback.reversal_policy import reversal_release
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.keys import AppSpec, SecretReference
@@ -184,6 +186,56 @@ def _command(release: Release, service: Service, runtime: Runtime) -> Redeployme
     return Redeployment(request=request, notes=served.notes)
 
 
+def build_reversal(
+    release: Release, call: Sequence[str], target: VersionRecord, runtime: Runtime
+) -> Redeployment:
+    """The old version, all of which waits for the command that reverses the release's migrations.
+
+    Raises:
+        RefusedError: an image, a secret or a spec is missing or has changed, or it is too large.
+    """
+    marker, stack = rollback_marker(release.id), runtime.settings.stack
+    spec, old = _own_spec(release, runtime), _spec(release.app, _known_spec(target), runtime)
+    beside = waiting_for_command(old)
+    app = compile_app(
+        beside,
+        _pinned_source(old, target.digest or "", runtime),
+        marker,
+        _secrets(old, runtime),
+        stack=stack,
+        code=target.code,
+        schema_check=CHECKED,
+    )
+    container = compile_command(
+        spec,
+        tuple(call),
+        _pinned_source(spec, release.digest or "", runtime),
+        marker,
+        _secrets(spec, runtime),
+        stack=stack,
+        mailbox=open_gate_channels(reversal_release(release), runtime)[COMMAND_CONTAINER],
+        allow_destructive=True,
+        beside=beside,
+        restores=release.id,
+    )
+    request = {**app, "containers": {**app["containers"], COMMAND_CONTAINER: container}}
+    check_size(request)
+    return Redeployment(request=request, notes=())
+
+
+def _known_spec(target: VersionRecord) -> UsedSpec:
+    """The spec by which the version was deployed.
+
+    Raises:
+        RefusedError: it is not on record.
+    """
+    if target.spec is None:
+        raise RefusedError(
+            f"the spec of version {target.version} is not on record", code=RefusalCode.ROLLBACK
+        )
+    return target.spec
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """The spec and the image of a version, and the release that first deployed its code."""
@@ -228,6 +280,15 @@ def _source(spec: AppSpec, digest: str, runtime: Runtime) -> ImageSource:
     config = registry.config(spec.repository, manifest)
     reference = registry.pin(spec.repository, manifest, pin_tag(manifest.digest))
     return ImageSource(reference=reference, config=config)
+
+
+def _pinned_source(spec: AppSpec, digest: str, runtime: Runtime) -> ImageSource:
+    """The image as it was pinned before."""
+    registry = runtime.registry
+    pushed = registry.manifest(spec.repository, {"imageDigest": digest})
+    manifest = registry.runnable(spec.repository, pushed)
+    reference = registry.pinned(spec.repository, manifest, pin_tag(manifest.digest))
+    return ImageSource(reference=reference, config=registry.config(spec.repository, manifest))
 
 
 def _secrets(spec: AppSpec, runtime: Runtime) -> Mapping[SecretReference, str]:

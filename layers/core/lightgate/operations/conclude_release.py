@@ -21,7 +21,6 @@ from lightgate.errors import (
     joined,
 )
 from lightgate.gate.gate_report import NO_GATE_REPORT
-from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.migrations.permit import Permit, PermitState, VoidCause
 from lightgate.notifications.formats import sns_message, subject
 from lightgate.notifications.report import LiveVersion, PausedPushes, report_of
@@ -33,6 +32,7 @@ from lightgate.operations.gate_channel import end_of_permits, void_permits
 from lightgate.operations.release_versions import (
     deployment_back,
     deployment_of,
+    judgement_before,
     own_version,
     version_back,
 )
@@ -64,7 +64,6 @@ from lightgate.release.unchecked_request import (
     requested_kind,
     requested_tag,
 )
-from lightgate.rollback.policy import VersionHistory, judgement_against
 from lightgate.rollback.version_history import (
     applied_judgement,
     judgement_beside_the_plan,
@@ -74,7 +73,7 @@ from lightgate.rollback.version_history import (
     records_of_release,
 )
 from lightgate.runtime import Runtime
-from lightgate.state import DeploymentProgress, Facts, RollbackProgress, StopStatus
+from lightgate.state import Facts, RollbackProgress, StopStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,9 @@ def _void_permits(release: Release, facts: Facts, runtime: Runtime) -> None:
     except UnreachableError as error:
         runtime.logger.warning("a permit could not be voided", why=str(error))
         service, _ = _service(facts, runtime)
-        made = deployment_of(facts, service)
+        # The permit of a reversal is the last one to expire.
+        made = deployment_back(facts, service) if release.reverse else None
+        made = made or deployment_of(facts, service)
         told = facts.deployment.created_at if facts.deployment is not None else None
         created_at = made.created_at if made else told
         left = end_of_permits(release, created_at) - runtime.now() if created_at else timedelta()
@@ -338,7 +339,7 @@ def _conclude(
             no_permit=no_permit,
             may_have_begun=may_have_begun(release, deployment),
             judgement=planned_judgement(release, deployment),
-            earlier=_earlier(release, deployment, service, runtime),
+            earlier=judgement_before(release, deployment, service, runtime),
             beside=judgement_beside_the_plan(deployment),
             verified=state.verification,
             rollback_result=rollback_result,
@@ -394,17 +395,6 @@ def _broken(
         wrong=seen.shown if seen is not None and seen.is_bad(version) else None,
         is_open=applied_judgement(release, deployment).verdict.allows_rollback,
     )
-
-
-def _earlier(
-    release: Release, deployment: DeploymentProgress, service: Service, runtime: Runtime
-) -> Judgement:
-    """What stands between the previous version and this one: failed releases may have migrated."""
-    if (previous := deployment.previous_version) is None:
-        return Judgement(verdict=Verdict.NONE)
-    shown = [one for one in service.deployments if one.version < deployment.version]
-    past = listed_records(runtime.releases.versions(release.app), service)
-    return judgement_against(previous, VersionHistory(listed=shown, records=past))
 
 
 def _versions(

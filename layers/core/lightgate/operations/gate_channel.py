@@ -7,7 +7,9 @@ from lightgate.aws.s3_gate_channel import GateAddress
 from lightgate.errors import RefusalCode, RefusedError, UnreachableError
 from lightgate.gate.packaging import CLASSIFIER, program_text
 from lightgate.migrations.permit import PermitState, VoidCause
+from lightgate.names import COMMAND_CONTAINER
 from lightgate.release.release import Release
+from lightgate.rollback.reversal_policy import reversal_release
 from lightgate.runtime import Runtime
 from lightgate.spec.time_limits import WaitLimit
 
@@ -41,17 +43,18 @@ def gate_messages(release: Release, gate: str, runtime: Runtime) -> Sequence[str
 
 
 def void_permits(release: Release, runtime: Runtime) -> None:
-    """Void the permits of a release that has ended. Idempotent.
+    """Void the permits of a release that has ended, and that of its reversal. Idempotent.
 
     Raises:
         UnreachableError: a permit may still stand; all others are void.
     """
     failed = None
-    for gate in release.asking_gates:
+    addresses = [gate_address(release, gate) for gate in release.asking_gates]
+    if release.reverse and addresses:
+        addresses.append(gate_address(reversal_release(release), COMMAND_CONTAINER))
+    for address in addresses:
         try:
-            runtime.gate_channels.void(
-                gate_address(release, gate), VoidCause.ENDED, "the release has ended"
-            )
+            runtime.gate_channels.void(address, VoidCause.ENDED, "the release has ended")
         except UnreachableError as error:
             failed = error
     if failed is not None:

@@ -249,6 +249,7 @@ class _Asked:
             asking_gates=asking_gates,
             policy=policy,
             automatic_rollback=automatic_rollback,
+            reverse=spec.rollback.reverse,
             platform_patience=timedelta(seconds=spec.platform_patience_seconds),
             deployment_timeout=timedelta(seconds=spec.deployment_timeout_seconds),
             open_variables=open_variables,

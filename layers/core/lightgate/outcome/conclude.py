@@ -7,7 +7,7 @@ migrations are known to break it, the outcome is not ROLLED_BACK.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lightgate.deployment.status import Service, Status
 from lightgate.errors import RefusalCode
@@ -16,6 +16,7 @@ from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied
 from lightgate.migrations.permit import Permit
 from lightgate.names import COMMAND_CONTAINER, rollback_marker
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_the_cause
+from lightgate.outcome.reversal_end import how_the_reversal_ended
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
@@ -95,7 +96,9 @@ class DeploymentEnd:
     @property
     def on_the_schema_as_it_is(self) -> Judgement:
         """The judgement on all migrations that are applied, or may be, for the previous version."""
-        own = [self._own] if self.may_have_changed else []
+        back = self.rollback_result
+        is_reversed = back is not None and back.has_reversed
+        own = [self._own] if self.may_have_changed and not is_reversed else []
         return together([self.earlier, self.beside, *own])
 
     @property
@@ -241,6 +244,12 @@ def _overdue(seen: DeploymentEnd) -> Conclusion:
 def _not_active(seen: DeploymentEnd) -> Conclusion:
     """The deployment failed. Lightsail keeps the previous version live, if there is an endpoint."""
     reasons = _why(seen)
+    back = seen.rollback_result
+    if back is not None and back.reversal is not None:
+        if back.status is not RollbackStatus.NOT_REVERSED:
+            return _after_reversal(reasons, back, seen)
+        reasons = [*reasons, *back.reasons]
+        seen = replace(seen, rollback_result=None)
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
         at_work = [_half_done(seen)] if is_half_done else []
@@ -269,6 +278,21 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
             f"Check now whether the app works. Correct the cause and {AGAIN[seen.kind]}.",
         )
     return _back_on(before, [*reasons, *serving], seen)
+
+
+def _after_reversal(
+    reasons: Sequence[str], back: RollbackResult, seen: DeploymentEnd
+) -> Conclusion:
+    """The migrations were to be reversed, and the old version verified on the old schema."""
+    if back.has_reversed and back.version is not None and seen.serves_again(back.version):
+        told = [*reasons, *how_the_reversal_ended(back), f"It is {_healthy(back)}", *back.notes]
+        return _back_on(back.version, told, seen)
+    return _failed(
+        *reasons,
+        *how_the_reversal_ended(back),
+        _serving(seen.service),
+        _look_at_database(seen.kind),
+    )
 
 
 def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:

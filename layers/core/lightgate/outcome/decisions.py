@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lightgate.errors import joined
 from lightgate.outcome.outcome import Conclusion
 from lightgate.records.release_evidence import RecordedDecision
-from lightgate.state import Admission, Facts
+from lightgate.state import Admission, Facts, RollbackProgress
 
 
 def decisions_of(facts: Facts, conclusion: Conclusion) -> Iterator[RecordedDecision]:
@@ -37,4 +37,23 @@ def decisions_of(facts: Facts, conclusion: Conclusion) -> Iterator[RecordedDecis
     if back is not None:
         what = f"rollback: {back.status}"
         yield RecordedDecision(what=what, reason=joined(back.reasons), at=back.begun_at)
+        yield from _reversal(back)
     yield RecordedDecision(what=f"outcome: {conclusion.outcome}", reason=joined(conclusion.reasons))
+
+
+def _reversal(back: RollbackProgress) -> Iterator[RecordedDecision]:
+    """Each condition that forbids an automatic reversal, or the permit of the reversal."""
+    reversal = back.reversal
+    if reversal is None:
+        return
+    for doubt in reversal.doubts:
+        yield RecordedDecision(what=f"not reversed: {doubt.bar}", reason=doubt.reason)
+    made = reversal.deployment
+    if made is not None and made.refusal is not None:
+        yield RecordedDecision(what="reversal refused", reason=made.refusal)
+    elif made is not None and made.permitted:
+        yield RecordedDecision(
+            what="reversal permitted",
+            reason=f"{' '.join(reversal.call)} reverses {', '.join(reversal.migrations)}",
+            at=made.permitted_at,
+        )

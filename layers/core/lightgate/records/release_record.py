@@ -59,9 +59,13 @@ class ReleaseStage:
 
 
 class MigrationStatus(enum.StrEnum):
-    """What is known of a planned migration. UNKNOWN: it may be applied, or not."""
+    """What is known of a planned migration. UNKNOWN: it may be applied, or not.
+
+    REVERSED: it was applied, and Lightgate reversed it by itself.
+    """
 
     APPLIED = "applied"
+    REVERSED = "reversed"
     FAILED = "failed"
     NOT_APPLIED = "not-applied"
     UNKNOWN = "unknown"

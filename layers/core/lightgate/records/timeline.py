@@ -136,6 +136,9 @@ def _migrations(
         match one.status:
             case MigrationStatus.APPLIED:
                 yield Event(at=at, what="migration", text=f"{one.name} applied{length}")
+            case MigrationStatus.REVERSED:
+                told = f"{one.name} applied{length}, and reversed by the rollback"
+                yield Event(at=at, what="migration", text=told)
             case MigrationStatus.FAILED:
                 why = f": {record.evidence_line}" if record.evidence_line else ""
                 yield Event(at=at, what="migration", text=f"{one.name} FAILED{why}")
@@ -144,7 +147,7 @@ def _migrations(
 
 
 def applied(record: ReadableRecord) -> str:
-    """How many of the planned migrations were applied, such as `1 of 2`.
+    """How many of the planned migrations were applied, such as `1 of 2`, or `reversed`.
 
     Only a release that made a deployment can know that there are none.
     """
@@ -153,6 +156,8 @@ def applied(record: ReadableRecord) -> str:
     total = len(record.migrations) + record.unlisted
     if any(one.status is MigrationStatus.UNKNOWN for one in record.migrations):
         return f"? of {total}"
+    if any(one.status is MigrationStatus.REVERSED for one in record.migrations):
+        return "reversed"
     done = sum(one.status is MigrationStatus.APPLIED for one in record.migrations)
     if not total:
         return "none"

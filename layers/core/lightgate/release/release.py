@@ -48,8 +48,9 @@ class Release:
     known. `started_by` names the person who started it, if the request does. `open_variables`
     names, for each container, the variables whose values are known to be no secrets.
     `automatic_rollback` are the classes of migrations after which the owner wants the previous
-    version back automatically. `service_since` is when the container service was created: one that
-    was created later is another one.
+    version back automatically. `reverse`: the owner wants the migrations of a failed release
+    reversed automatically. `service_since` is when the container service was created: one that was
+    created later is another one.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Release:
     tag: str | None = None
     automatic_rollback: tuple[Effect, ...] = DEFAULT_AUTOMATIC
     started_by: str | None = None
+    reverse: bool = False
 
     @property
     def spec(self) -> UsedSpec | None:

@@ -136,7 +136,8 @@ def last_good(
 ) -> Deployment | None:
     """The newest version, from `previous` on backwards, that has served and is not known as bad.
 
-    The versions in `gone` are skipped: they cannot be deployed again. A version that was deployed
+    The versions in `gone` are skipped: they cannot be deployed again. So is one whose app waits
+    for a reversal: it repeats an older one. A version that was deployed
     without Lightgate counts only if it was live last: the health of others is unknown.
     """
     if previous is None:
@@ -147,6 +148,7 @@ def last_good(
         if one.version <= previous
         and one.version not in gone
         and one.has_served
+        and not one.reverses
         and (
             seen.records[one.version].is_good
             if one.version in seen.records
@@ -215,6 +217,10 @@ def why_refused(
         return [f"rollbackTo: version {target} is {found.state}, and was never live"]
     if target == serving:
         return [f"rollbackTo: version {target} is live already"]
+    if found.reverses:
+        return [
+            f"rollbackTo: version {target} repeats an older version after a reversal; name that one"
+        ]
     command = last_reversing_command(target, seen) if gates_check else None
     judgement = (
         judgement_against(target, seen) if command is None else _judgement_since(command, seen)

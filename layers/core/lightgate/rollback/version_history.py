@@ -201,6 +201,7 @@ def records_of_release(
         is_active = deployment is not None and deployment.status is Status.ACTIVE
         may_serve = is_active or release.kind is ReleaseKind.COMMAND
         is_good = succeeded or (may_serve and verified is not None and verified.is_good(own))
+        is_reversed = rollback is not None and rollback.has_reversed
         found.append(
             _past(
                 own,
@@ -208,8 +209,10 @@ def records_of_release(
                 release.kind,
                 _source(release, deployment, past, own),
                 is_good=is_good,
-                judgement=applied_judgement(release, deployment),
-                left=_left(deployment),
+                judgement=judgement_beside_the_plan(deployment)
+                if is_reversed
+                else applied_judgement(release, deployment),
+                left=_left(deployment, is_reversed=is_reversed),
             )
         )
     if back is not None:
@@ -252,10 +255,16 @@ def _past(
     )
 
 
-def _left(deployment: DeploymentProgress | None) -> Mapping[str, Mapping[str, str]]:
-    """The recorded migrations that each gate has left, if it has reported them."""
+def _left(
+    deployment: DeploymentProgress | None, *, is_reversed: bool
+) -> Mapping[str, Mapping[str, str]]:
+    """The recorded migrations that each gate has left, if it has reported them.
+
+    After a reversal they are those that it found.
+    """
     recorded = deployment.recorded if deployment is not None else {}
-    return {gate: one.left for gate, one in recorded.items() if one.left}
+    left = {gate: one.found if is_reversed else one.left for gate, one in recorded.items()}
+    return {gate: one for gate, one in left.items() if one}
 
 
 def _source(

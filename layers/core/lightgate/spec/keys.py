@@ -572,6 +572,25 @@ class Migrations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """Whether Lightgate may change the database after a release has failed. A rollback alone
+    changes only the code.
+    """
+
+    reverse: bool = key(
+        "reverse",
+        BOOLEAN,
+        "Whether Lightgate reverses the migrations of a failed release by itself. They must have "
+        "succeeded, the new version must never have become healthy, and the previous version "
+        "must be unable to work on the new schema. Lightgate does so once, and only "
+        "if nothing can be lost: docs/runbook.md has every condition in the section Automatic "
+        "reversal. Otherwise such a release ends as FAILED, as "
+        "without this key. The app must write nothing before it serves.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
     """One app: the containers, the service, and the pushes that Lightgate releases. The spec is
     stored as JSON of at most 8192 bytes.
@@ -625,6 +644,12 @@ class AppSpec:
         object_of(Migrations),
         "How Django's migrations are applied.",
         default_factory=Migrations,
+    )
+    rollback: Rollback = key(
+        "rollback",
+        object_of(Rollback),
+        "Whether Lightgate may change the database after a release has failed.",
+        default_factory=Rollback,
     )
     environment: Mapping[str, str] = key(
         "environment",

@@ -27,6 +27,7 @@ from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import gates_of, has_told_all, read_gates
 from lightgate.release.poll_interval import Observed, wait_seconds
 from lightgate.release.release import Release, ReleaseKind
+from lightgate.rollback.reversal_policy import doubts_of
 from lightgate.rollback.version_history import may_have_begun
 from lightgate.runtime import Runtime
 from lightgate.state import DeploymentProgress, State
@@ -182,7 +183,8 @@ def _reversals(
     found = {}
     for gate in lines:
         plans = [plan for plan in read_plans(release, gate, lines[gate]) if not plan.is_empty]
-        found.update({gate: plans[0].reversal} if plans else {})
+        if plans:
+            found[gate] = replace(plans[0].reversal, doubts=doubts_of(plans[0]))
     return {**found, **before}
 
 

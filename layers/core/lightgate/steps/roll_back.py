@@ -1,5 +1,8 @@
 """RollBack: the new version is unhealthy; deploy the last good one again, or say why not.
 
+If the new version never served and its migrations broke the old one, it reverses them first, for
+an app whose owner has opted in.
+
 With Deploy the only step that reads secrets. They go into the request to Lightsail and
 nowhere else: not into what the step returns, nor into a log line or an error.
 """
@@ -8,10 +11,8 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from lightgate.aws.lightsail import Busy
-from lightgate.deployment.pinning import why_other_images, without_command
 from lightgate.deployment.status import (
     Deployment,
     FollowedDeployment,
@@ -27,10 +28,18 @@ from lightgate.migrations.reversal import reversal_of
 from lightgate.names import CHECKED, rollback_marker
 from lightgate.operations.build_deployment import build_rollback, rollback_notes_again
 from lightgate.operations.changes_outside import with_changes_outside
-from lightgate.operations.check_health import old_version, watch_health
 from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.kept_images import KeptImages, app_images
 from lightgate.operations.read_gates import has_told_all
+from lightgate.operations.reverse_migrations import reverse_migrations
+from lightgate.operations.rollback_progress import (
+    as_failed,
+    wait_while_busy,
+    watch_version,
+    why_not_active,
+    with_deployment,
+    without_details,
+)
 from lightgate.outage import LONGEST_OUTAGE
 from lightgate.records.version import VersionRecord, VersionSource
 from lightgate.release.release import Release
@@ -42,12 +51,12 @@ from lightgate.rollback.policy import (
     last_good,
     without_its_spec,
 )
+from lightgate.rollback.reversal_policy import needs_reversal
 from lightgate.rollback.version_history import listed_records, records_of_release
 from lightgate.runtime import Runtime
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec
 from lightgate.state import RollbackProgress, RollbackStatus, State
-from lightgate.verification.health import WatchStatus
 
 
 def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
@@ -60,18 +69,24 @@ def roll_back(state: State, runtime: Runtime) -> RollbackProgress:
     progress = state.rollback or _not_begun(release, state.admitted.poll_seconds, runtime.now())
     pause = timedelta(seconds=progress.poll_seconds)
     progress = replace(progress, checks=progress.checks.resumed(runtime.now(), pause=pause))
+    if needs_reversal(release, state.created):
+        answer = reverse_migrations(state, progress, runtime)
+    else:
+        answer = _roll_back(state, progress, runtime)
+    runtime.logger.info("the rollback", status=answer.status, reasons=answer.reasons)
+    return replace(answer, checks=progress.checks.ended(runtime.now()))
+
+
+def _roll_back(state: State, progress: RollbackProgress, runtime: Runtime) -> RollbackProgress:
+    release = state.admitted.release
     service = runtime.lightsail.service(
         release.service, release.service_since, following=progress.release
     )
     ours = service.deployment_of(progress.release)
     if ours is None and progress.version is None:
         found = with_changes_outside(release, state.created, runtime)
-        state = replace(state, deployment=found)
-        answer = _start(state, progress, runtime)
-    else:
-        answer = _follow(state, progress, ours, service, runtime)
-    runtime.logger.info("the rollback", status=answer.status, reasons=answer.reasons)
-    return replace(answer, checks=progress.checks.ended(runtime.now()))
+        return _start(replace(state, deployment=found), progress, runtime)
+    return _follow(state, progress, ours, service, runtime)
 
 
 def _not_begun(release: Release, poll_seconds: int, now: datetime) -> RollbackProgress:
@@ -193,36 +208,13 @@ def _redeploy(
         denied_at = decided.denied_at or now
         if now - denied_at < LONGEST_OUTAGE:
             return replace(decided, status=RollbackStatus.BUSY, denied_at=denied_at)
-        return _failed(decided, *decided.reasons, *error.reasons)
+        return as_failed(decided, *decided.reasons, *error.reasons)
     except RefusedError as error:
-        return _failed(decided, *decided.reasons, *error.reasons)
+        return as_failed(decided, *decided.reasons, *error.reasons)
     decided = replace(decided, notes=[*decided.notes, *assembled.notes])
     if isinstance(created, Busy):
-        return _busy(release, decided, created, runtime.now())
-    return _created(decided, created)
-
-
-def _failed(progress: RollbackProgress, *reasons: str) -> RollbackProgress:
-    return replace(progress, status=RollbackStatus.FAILED, reasons=reasons)
-
-
-def _busy(
-    release: Release, decided: RollbackProgress, busy: Busy, now: datetime
-) -> RollbackProgress:
-    """Wait while the service is busy, but only within the time limit."""
-    limit = release.deployment_timeout + decided.checks.outage
-    if now - decided.begun_at < limit:
-        return replace(decided, status=RollbackStatus.BUSY)
-    return _failed(decided, f"The container service was busy for too long: {busy.reason}")
-
-
-def _created(progress: RollbackProgress, ours: Deployment) -> RollbackProgress:
-    return replace(
-        progress,
-        status=RollbackStatus.ACTIVATING,
-        version=ours.version,
-        created_at=ours.created_at,
-    )
+        return wait_while_busy(release, decided, created, runtime.now())
+    return with_deployment(decided, created)
 
 
 def _follow(
@@ -245,7 +237,7 @@ def _follow(
             past = listed_records(runtime.releases.versions(release.app), service)
             _, progress = _decide(state, progress, service, past, _unlike(ours))
             skipped, progress = progress.notes, replace(progress, notes=())
-        progress = _created(_with_notes(release, progress, runtime), ours)
+        progress = with_deployment(_with_notes(release, progress, runtime), ours)
         progress = replace(progress, notes=[*skipped, *progress.notes])
     version, created_at = progress.version, progress.created_at
     if version is None or created_at is None:
@@ -257,7 +249,7 @@ def _follow(
             f"Version {progress.target} was deployed again as version {version}, which "
             "could not be checked, because its spec cannot be read."
         )
-        return _failed(progress, reason, *error.reasons)
+        return as_failed(progress, reason, *error.reasons)
     told_all = has_told_all(service, ours, spec.gates(), runtime, may_have_begun=False)
     gate_report = _gate_report(release, progress, spec, created_at, service, runtime)
     status, ended_at = judge_deployment(
@@ -275,14 +267,14 @@ def _follow(
         has_told_all=told_all,
         now=runtime.now(),
     )
-    answer = replace(progress, gate=_without_details(gate_report), ended_at=ended_at)
+    answer = replace(progress, gate=without_details(gate_report), ended_at=ended_at)
     match status:
         case Status.ACTIVATING:
             return answer
         case Status.ACTIVE:
-            return _watch(state, answer, version, spec, service, runtime)
+            return watch_version(state, answer, version, spec, service, runtime)
         case _:
-            return _failed(answer, _why_not(answer, status, gate_report))
+            return as_failed(answer, why_not_active(answer, status, gate_report))
 
 
 def _unlike(ours: Deployment) -> Callable[[Deployment], Sequence[str]]:
@@ -329,63 +321,3 @@ def _gate_report(
         for gate in lines:
             lines[gate] = lightsail.gate_lines(release.service, gate, since, mask)
     return read_gate_report(marker, lines)
-
-
-def _without_details(gate_report: GateReport) -> GateReport:
-    """Without lines and names: beside those of the release they could be too much to carry."""
-    failure = gate_report.failure
-    return replace(
-        gate_report,
-        migrations=(),
-        last_lines=(),
-        failure=failure and replace(failure, last_lines=()),
-    )
-
-
-def _watch(
-    state: State,
-    answer: RollbackProgress,
-    version: int,
-    spec: AppSpec,
-    service: Service,
-    runtime: Runtime,
-) -> RollbackProgress:
-    source = answer.source or VersionSource()
-    subject = old_version(version, spec, service, digest=source.digest if source.spec else None)
-    release = state.admitted.release
-    read = partial(
-        runtime.lightsail.service,
-        release.service,
-        release.service_since,
-        following=answer.release,
-    )
-    found = watch_health(subject, service, answer.watch, runtime, read)
-    if found.status is WatchStatus.GOOD:
-        service = runtime.lightsail.service(release.service, release.service_since)
-        if (why := _why_other_images(answer, service)) is not None:
-            return _failed(answer, why)
-    return replace(
-        answer,
-        status=RollbackStatus(found.status),
-        watch=found.watched,
-        poll_seconds=found.poll_seconds,
-    )
-
-
-def _why_other_images(answer: RollbackProgress, service: Service) -> str | None:
-    """Why it may not run the images of the version that was rolled back to."""
-    target = service.version_of(answer.target) if answer.target is not None else None
-    shown = service.deployment_of(answer.release)
-    if target is None or shown is None:
-        return f"Version {answer.target} is no longer listed, so its images are unknown."
-    return why_other_images(shown, without_command(target))
-
-
-def _why_not(answer: RollbackProgress, status: Status, gate_report: GateReport) -> str:
-    failure = gate_report.failure
-    why = f" {failure.container}: {failure.error}" if failure is not None else ""
-    how = "failed" if status is Status.FAILED else "did not become active in time"
-    return (
-        f"Version {answer.target} was deployed again as version {answer.version}, and that "
-        f"{how}.{why}"
-    )

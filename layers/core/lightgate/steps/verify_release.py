@@ -9,6 +9,7 @@ from lightgate.image.addresses import ImageAddress
 from lightgate.names import COMMAND_CONTAINER, pin_tag
 from lightgate.operations.check_health import Subject, new_version, old_version, watch_health
 from lightgate.release.release import Release, ReleaseKind
+from lightgate.rollback.reversal_policy import needs_reversal
 from lightgate.rollback.version_history import listed_records
 from lightgate.runtime import Runtime
 from lightgate.spec.parser import parse_spec
@@ -65,6 +66,8 @@ def verify_release(state: State, runtime: Runtime) -> Verified:
     needs_rollback = (
         found.status is WatchStatus.FAILED and is_new and release.kind is ReleaseKind.IMAGE
     )
+    if not is_new and found.status is not WatchStatus.WATCHING:
+        needs_rollback = needs_reversal(release, deployment)
     return Verified(
         status=found.status,
         version=subject.version,

@@ -11,7 +11,8 @@ NO_CHECK = "It was not checked."
 class Verified:
     """The health of a version; `reason` says why it was not checked.
 
-    `needs_rollback`: the version is live and unhealthy, so RollBack decides about it next. While
+    `needs_rollback`: the version is live and unhealthy, or the migrations of one that never served
+    may have to be reversed, so RollBack decides about it next. While
     the status is WATCHING, the next check is due after `poll_seconds`.
     """
 

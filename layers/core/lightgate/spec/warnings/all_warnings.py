@@ -31,6 +31,7 @@ def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:
         servers.out_of_reach(spec, config),
         migrate.that_applies_too_little(spec),
         migrate.that_may_be_rolled_back_to_failing_code(spec),
+        migrate.that_is_never_reversed(spec),
     )
     return [
         *_of_the_app(spec),

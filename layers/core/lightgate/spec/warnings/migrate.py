@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from lightgate.spec.django_command import APPLY_NOTHING
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import Program, programs
+from lightgate.spec.reversible import other_commands, workers
 from lightgate.spec.warnings.warning import SpecWarning
 
 _WITH_A_WORD = ("--database", "--settings", "--pythonpath", "-v", "--verbosity")
@@ -55,6 +56,21 @@ def that_may_be_rolled_back_to_failing_code(spec: AppSpec) -> Iterator[SpecWarni
             f"with {' and '.join(risky)}, Lightgate rolls back automatically to code that may fail "
             "on the migrated database",
             f"write [{rest}], and roll back by hand after you have read the message",
+        )
+
+
+def that_is_never_reversed(spec: AppSpec) -> Iterator[SpecWarning]:
+    if not spec.rollback.reverse:
+        return
+    found = [*workers(spec), *other_commands(spec)]
+    why = f"{', '.join(found)} may write rows" if found else ""
+    if not spec.asking_gates():
+        why = why or "no gate of this spec waits for a permit"
+    if why:
+        yield SpecWarning(
+            "rollback.reverse",
+            f"has no effect: {why}, so no release is reversed automatically",
+            "remove rollback.reverse, or run the app without them",
         )
 
 

@@ -6,6 +6,9 @@ supervisor: JSON objects, one a line, both ways. The helper sends an `event` for
 or what the supervisor has to `do`. Standard output belongs to the app, whose settings may print.
 Python 3.8 and Django 4.2, and later.
 
+If the configuration has `restores`, the command reverses what that release has applied, once: the
+schema and the record have to be afterwards as they were before that release.
+
 In a deployment that rolls back to an old release the helper applies nothing and needs no permit. It
 waits until no earlier attempt is in progress, and opens the gate if the code can run on the schema
 as it is now. Otherwise it reports why the code cannot.
@@ -125,6 +128,9 @@ class Helper:
     def work(self) -> None:
         self.database.connect()
         self.check_loading()
+        if self.config["restores"] and has_succeeded(self.attempts.find()):
+            # A later release may have applied the migrations again, and they are its own.
+            return self.open(Plan())
         if self.config["before"]:
             self.tell_state()
         plan = self.read_plan()
@@ -254,6 +260,8 @@ class Helper:
     def judge(self, plan: Plan, found: dict[str, Any] | None, is_locked: bool) -> None:
         """Refuse a plan that policy or earlier attempts rule out."""
         state = found and found["state"]
+        if self.config["restores"] and not self.attempts.restored():
+            raise StaysShut("refused", "what there was before the release is not on record")
         if found and state == "failed":
             more = {key: found.get(key) for key in ("migration", "leftovers") if found.get(key)}
             trouble = found.get("detail")
@@ -399,6 +407,9 @@ class Helper:
         if pending:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
+        restored = self.config["restores"] and self.attempts.restored()
+        if restored and not self.attempts.is_as_before(restored, after):
+            unplanned.append("the schema or the record differs from that before the release")
         if unplanned and end["ok"]:
             cause, end["error"] = "unplanned", listed(unplanned)
         end["ran"] = end["ran"] or bool(unplanned)

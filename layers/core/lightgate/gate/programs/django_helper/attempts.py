@@ -67,6 +67,15 @@ class Attempts:
                 is_last_done = one["state"] == "succeeded" or not one.get("ran", True)
         return not is_last_done
 
+    def restored(self) -> dict[str, Any] | None:
+        """The only attempt of the release that is reversed, if it has recorded what there was."""
+        release = self.database.config["restores"]
+        found = [one for one in self.read() or [] if one["who"][0] == release and "plan" in one]
+        is_known = [(one["state"], bool(one.get("schema"))) for one in found] == [
+            ("succeeded", True)
+        ]
+        return found[0] if is_known else None
+
     def classes(self) -> dict[str, str]:
         """The class of each migration when it was last to be applied, as far as it is recorded."""
         found: dict[str, str] = {}
@@ -206,8 +215,12 @@ class Attempts:
     def is_untouched(self, after: Plan) -> bool:
         """Whether neither the schema nor the record of migrations shows anything of the attempt."""
         attempt = self.attempt
-        same = after.applied == attempt["applied"] and self.schema() == attempt["schema"]
-        return after.migrations is not None and attempt["schema"] is not None and same
+        is_known = after.migrations is not None and attempt["schema"] is not None
+        return is_known and self.is_as_before(attempt, after)
+
+    def is_as_before(self, attempt: dict[str, Any], after: Plan) -> bool:
+        """Whether schema and record are as they were when the attempt began."""
+        return bool(after.applied == attempt["applied"] and self.schema() == attempt["schema"])
 
     def compare(self, before: Plan, after: Plan, has_begun: bool) -> str:
         """The state that is left. `unchanged` needs proof, and MySQL commits DDL by itself.

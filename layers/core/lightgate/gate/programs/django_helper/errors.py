@@ -40,8 +40,13 @@ class StaysShut(Exception):  # noqa: N818
 
 
 def error_text(error: BaseException) -> str:
-    kind = type(error)
-    text = " ".join(str(error).split())
+    """The error in a line, with what could not be imported where Django only says for whom."""
+    kind, texts = type(error), [str(error)]
+    inner = error.__cause__ or error.__context__
+    while isinstance(inner, ImportError):
+        texts.append(f"; {inner}")
+        inner = inner.__cause__ or inner.__context__
+    text = " ".join("".join(texts).split())
     return f"{kind.__module__}.{kind.__name__}: {text}"[:500].replace("builtins.", "", 1)
 
 

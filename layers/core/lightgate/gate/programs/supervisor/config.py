@@ -35,6 +35,7 @@ DJANGO_DEFAULTS = {
     "lockTimeoutSeconds": 2,
     "requireLock": True,
     "databaseTimeoutSeconds": 60,
+    "restores": "",
 }
 
 
@@ -77,7 +78,7 @@ def read_config(text: str, command: list[str], urls: str) -> dict[str, Any]:
         keys = ("lockTimeoutSeconds", "databaseTimeoutSeconds", "largeTableRows")
         numbers += [django[key] for key in keys]
         flags = [django["allowDestructive"], django["requireLock"], bool(django["database"] + "")]
-        strings += [django["classifier"], *django["automaticRollback"]]
+        strings += [django["classifier"], django["restores"], *django["automaticRollback"]]
         strings += django["declared"].values()
     if check is not None:
         commands.append(check["command"])
