@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from tests.support.rights.grants import ACCOUNT, REGION, Need
 
@@ -44,8 +45,8 @@ def _s3(operation: str, parameters: Json) -> Iterator[Need]:
     to = f"arn:aws:s3:::{parameters['Bucket']}{key}"
     yield Need(action=f"s3:{_S3.get(operation, operation)}", resource=to)
     if source := parameters.get("CopySource"):
-        origin = f"arn:aws:s3:::{source['Bucket']}/{source['Key']}"
-        yield Need(action="s3:GetObject", resource=origin)
+        # botocore has made a path of bucket and key by now.
+        yield Need(action="s3:GetObject", resource=f"arn:aws:s3:::{unquote(source)}")
     if "Tagging" in parameters:
         yield Need(action="s3:PutObjectTagging", resource=to)
 
