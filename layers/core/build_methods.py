@@ -24,12 +24,13 @@ def main(folder: Path) -> None:
 
     sys.path.insert(0, str(folder))
     dataclasses.exec = compile_and_execute  # type: ignore[attr-defined]
-    package = importlib.import_module("lightgate")
-    for module in pkgutil.walk_packages(package.__path__, "lightgate."):
+    import lightgate
+    from lightgate.dataclass_methods import BYTECODE, write_bytecode
+
+    for module in pkgutil.walk_packages(lightgate.__path__, "lightgate."):
         if not module.name.startswith(_NOT_IN_FUNCTIONS):
             importlib.import_module(module.name)
-    methods = importlib.import_module("lightgate.dataclass_methods")
-    methods.write_bytecode(texts, folder / "lightgate" / methods.BYTECODE.name)
+    write_bytecode(texts, folder / "lightgate" / BYTECODE.name)
 
 
 if __name__ == "__main__":

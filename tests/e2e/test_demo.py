@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local.demo import session
+from tests.support import session_shape
 
 # `.ci/run` runs the demo itself.
 pytestmark = pytest.mark.slow
@@ -130,7 +131,7 @@ def test_what_is_not_a_terminal_gets_plain_lines(
 
 @pytest.mark.usefixtures("report")
 def test_the_session_in_the_readme_has_the_shape_of_this_one() -> None:
-    recorded = session.recorded(session.README.read_text("utf-8"))
+    recorded = session_shape.recorded(session.README.read_text("utf-8"))
 
     shown = session.SESSION.read_text("utf-8")
-    assert session.shape(recorded) == session.shape(shown), "run make session"
+    assert session_shape.shape(recorded) == session_shape.shape(shown), "run make session"

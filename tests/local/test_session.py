@@ -5,9 +5,10 @@ import click
 from lightgate_cli import history
 from lightgate_cli.main import main
 from local.demo import session
+from tests.support import session_shape
 
 README = session.README.read_text("utf-8")
-RECORDED = session.recorded(README)
+RECORDED = session_shape.recorded(README)
 
 
 def test_the_session_of_the_readme_has_the_commands_in_their_order() -> None:
@@ -29,7 +30,7 @@ def test_a_session_takes_the_place_of_the_old_one_and_changes_nothing_else() -> 
     assert session.with_session(README, RECORDED) == README
     new = f"$ {session.COMMANDS[0]}\nAPP  \\1\n"
     changed = session.with_session(README, new)
-    assert session.recorded(changed) == new
+    assert session_shape.recorded(changed) == new
     assert session.with_session(changed, RECORDED) == README
 
 
@@ -45,6 +46,6 @@ def test_times_ids_and_the_order_of_events_do_not_make_a_session_old() -> None:
         "Release      20261130t173623z-7849e651-fdbb\n"
     )
 
-    assert session.shape(before) == session.shape(after)
+    assert session_shape.shape(before) == session_shape.shape(after)
     for old, new in (("Release ", "Id "), ("snapshot ", "backup "), (" FAILED", " BAD")):
-        assert session.shape(before.replace(old, new)) != session.shape(after)
+        assert session_shape.shape(before.replace(old, new)) != session_shape.shape(after)

@@ -53,7 +53,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         evidence = Evidence(
             app=APP, release=V3, status="ROLLED_BACK", logs={"web": ["<script>alert(1)</script>"]}
         )
-        EvidenceFiles(cloud.client("s3"), BUCKET).write(evidence)
+        EvidenceFiles(cloud.client("s3"), BUCKET).write(evidence, expires=False)
         cloud.see = rights.see
         yield cloud
         assert rights.problems == []

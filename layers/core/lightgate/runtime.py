@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from lightgate.aws.dynamodb_tag_checks import TagChecks
     from lightgate.aws.dynamodb_timings import ReleaseTimings
     from lightgate.aws.ecr import Registry
+    from lightgate.aws.ecr_pins import Pins
     from lightgate.aws.image_stores import ImageStores
     from lightgate.aws.lightsail import Lightsail
-    from lightgate.aws.pins import Pins
     from lightgate.aws.s3_evidence import EvidenceFiles
     from lightgate.aws.s3_gate_channel import GateChannels
     from lightgate.aws.secretsmanager import Secrets
@@ -169,7 +169,7 @@ class Runtime:
 
     @cached_property
     def pins(self) -> Pins:
-        from lightgate.aws.pins import Pins
+        from lightgate.aws.ecr_pins import Pins
 
         return Pins(make_client("ecr"), make_client("lightsail"))
 

@@ -13,7 +13,7 @@ _TRANSACTION = {
     "Delete": "DeleteItem",
     "ConditionCheck": "ConditionCheckItem",
 }
-_S3 = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket"}
+_S3 = {"CopyObject": "PutObject", "HeadObject": "GetObject", "ListObjectsV2": "ListBucket"}
 _SNAPSHOTS = {
     "DBSnapshotIdentifier": "snapshot",
     "DBClusterSnapshotIdentifier": "cluster-snapshot",
@@ -41,8 +41,13 @@ def _of_table(operation: str, table: str) -> Need:
 
 def _s3(operation: str, parameters: Json) -> Iterator[Need]:
     key = f"/{parameters['Key']}" if "Key" in parameters else ""
-    action = f"s3:{_S3.get(operation, operation)}"
-    yield Need(action=action, resource=f"arn:aws:s3:::{parameters['Bucket']}{key}")
+    to = f"arn:aws:s3:::{parameters['Bucket']}{key}"
+    yield Need(action=f"s3:{_S3.get(operation, operation)}", resource=to)
+    if source := parameters.get("CopySource"):
+        origin = f"arn:aws:s3:::{source['Bucket']}/{source['Key']}"
+        yield Need(action="s3:GetObject", resource=origin)
+    if "Tagging" in parameters:
+        yield Need(action="s3:PutObjectTagging", resource=to)
 
 
 def _rds(operation: str, parameters: Json) -> Iterator[Need]:

@@ -12,14 +12,17 @@ from ministack.core.iam_evaluator import (  # type: ignore[import-untyped]
     parse_policy_document,
 )
 
-from tests.support.builders import deployed
 from tests.support.template import read_template
 
 type Json = dict[str, Any]
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 # What the template refers to, as the harnesses of the tests name it.
-_ARNS: Mapping[str, str] = {
+_KNOWN: Mapping[str, str] = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackName": "lightgate",
     "ReleaseTable.Arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/releases",
     "MailboxBucket.Arn": "arn:aws:s3:::mailboxes",
     "EvidenceBucket.Arn": "arn:aws:s3:::evidence",
@@ -99,7 +102,7 @@ def _grants(statement: Json) -> Iterator[Grant]:
             text = f"{action} {_shown(resource)}"
             one = {**statement, "Action": action, "Resource": _resolved(resource)}
             if "Condition" in statement:
-                one["Condition"] = deployed(statement["Condition"])
+                one["Condition"] = _value(statement["Condition"])
             yield Grant(text=text, action=action, statement=one)
 
 
@@ -123,13 +126,23 @@ def _resolved(resource: Any) -> str:
     match resource:
         case {"Fn::GetAtt": [name, "Arn"]}:
             return _arn(name)
+        case _:
+            return str(_value(resource))
+
+
+def _value(value: Any) -> Any:
+    """A value of the template with its references followed."""
+    match value:
+        case {"Ref": name}:
+            return _KNOWN[name]
         case {"Fn::Sub": str(text)}:
             with_arns = re.sub(r"\$\{(\w+)\.Arn\}", lambda found: _arn(found[1]), text)
-            return str(deployed({"Fn::Sub": with_arns}, **_ARNS))
-        case _:
-            return str(deployed(resource, **_ARNS))
+            return re.sub(r"\$\{([^}]+)\}", lambda found: _KNOWN[found[1]], with_arns)
+        case dict():
+            return {key: _value(each) for key, each in value.items()}
+    return value
 
 
 def _arn(name: str) -> str:
     """That of a resource of the template; all others than these are functions."""
-    return _ARNS.get(f"{name}.Arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+    return _KNOWN.get(f"{name}.Arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")

@@ -21,6 +21,9 @@ CALLED_FROM_OUTSIDE = {
     "do_GET": "http.server calls it",
     "log_message": "http.server calls it",
     "format_commands": "click calls it",
+    "on_config": "MkDocs calls it",
+    "on_files": "MkDocs calls it",
+    "on_page_markdown": "MkDocs calls it",
     "wait_seconds": "the patches of the engine read it by its path",
 }
 FOUND_BY_NAME = "local.lightsail.api.operations"

@@ -6,6 +6,7 @@ do so after a release of Lightgate, so that the next one is tested against it.
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ RECORDED = Path(__file__).with_name("recorded.json")
 # Before each of these, the state and the table are recorded.
 STEPS = ("CheckDeployment", "VerifyRelease", "RecordOutcome", "StartNext")
 _RELEASE = re.compile(r"\d{8}t\d{6}z-([0-9a-f]{8})-[0-9a-f]{4}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _SINCE = re.compile(r'"serviceSince\\*": \\*"([^"\\]+)')
 
 
@@ -46,14 +48,22 @@ def record(stepper: Stepper) -> None:
 
 
 def recorded(step: str, world: World, walk: Walk) -> Json:
-    """What was recorded before this step, with the ids that AWS and Lightgate give in this run."""
+    """What was recorded before this step, with the times and the ids of releases of this run."""
     text = json.dumps(json.loads(RECORDED.read_text())[step])
     here = json.dumps([world.items(), walk.task_input()])
     ids = {found[1]: found[0] for found in _RELEASE.finditer(here)}
     text = _RELEASE.sub(lambda found: ids[found[1]], text)
-    [[since], [then]] = [set(_SINCE.findall(each)) for each in (here, text)]
-    found: Json = json.loads(text.replace(then, since))
-    return found
+    # Both worlds begin with the service. Only the times of pushes are fixed, and before that.
+    [since], [then] = [
+        {datetime.fromisoformat(time) for time in _SINCE.findall(each)} for each in (here, text)
+    ]
+
+    def moved(found: re.Match[str]) -> str:
+        time = datetime.fromisoformat(found[0])
+        return found[0] if time < then else (time + (since - then)).isoformat()
+
+    moved_all: Json = json.loads(_TIME.sub(moved, text))
+    return moved_all
 
 
 def put_items(world: World, items: list[Json]) -> None:

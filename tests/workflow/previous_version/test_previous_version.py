@@ -58,6 +58,7 @@ def statuses(world: World) -> dict[str | None, str]:
     return {record.tag: record.status for record in found.records}
 
 
+@pytest.mark.representatives(1)
 @ALL_STEPS
 def test_clean_up_ends_the_release_and_starts_the_next(
     world: World, stepper: Stepper, stopped: Walk
@@ -69,6 +70,7 @@ def test_clean_up_ends_the_release_and_starts_the_next(
     check_next_was_released(world, stepper)
 
 
+@pytest.mark.representatives(1)
 @FIRST_AND_LAST
 @pytest.mark.usefixtures("stopped")
 def test_reconcile_ends_the_release_and_starts_the_next(world: World, stepper: Stepper) -> None:
@@ -79,6 +81,7 @@ def test_reconcile_ends_the_release_and_starts_the_next(world: World, stepper: S
     check_next_was_released(world, stepper)
 
 
+@pytest.mark.representatives(1)
 @ALL_STEPS
 @pytest.mark.usefixtures("stopped")
 def test_the_commands_show_the_release(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +94,7 @@ def test_the_commands_show_the_release(world: World, monkeypatch: pytest.MonkeyP
     assert list(statuses(world)) == ["v1.2", "v1.1", "v1.0"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_reads_the_state_of_the_previous_version(
     world: World, stepper: Stepper, step: str

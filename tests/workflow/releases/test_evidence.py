@@ -10,7 +10,7 @@ import pytest
 from lightgate.aws.dynamodb import as_values
 from lightgate.aws.lightsail import Lightsail
 from lightgate.operations import collect_evidence
-from tests.workflow.world import EVIDENCE, World, succeeded
+from tests.workflow.world import EVIDENCE, World, migration_failed, succeeded
 
 
 def records(world: World) -> list[dict[str, Any]]:
@@ -88,6 +88,33 @@ def test_the_record_of_what_is_live_expires_once_another_version_is(world: World
     first, second = records(world)
     assert first["expiresAt"] > 0
     assert "expiresAt" not in second
+
+
+def test_the_evidence_of_what_is_live_stays_until_another_version_is_live(world: World) -> None:
+    world.release(course=succeeded())
+    [first] = records(world)
+    assert tags(world, first) == {}
+    written = world.cloud.client("s3").head_object(Bucket=EVIDENCE, Key=first["evidence"])
+
+    world.release(course=migration_failed("crops.0002", "boom"))
+    [failed] = [one for one in records(world) if one["status"] == "ROLLED_BACK"]
+    assert tags(world, first) == {}
+    assert tags(world, failed) == {"lightgate:expires": "true"}
+
+    world.release(course=succeeded())
+
+    [live] = [one for one in records(world) if "expiresAt" not in one]
+    assert tags(world, first) == {"lightgate:expires": "true"}
+    assert tags(world, live) == {}
+    # S3 counts the days from the time of the file, so that has to be a new one.
+    again = world.cloud.client("s3").head_object(Bucket=EVIDENCE, Key=first["evidence"])
+    assert again["LastModified"] >= written["LastModified"]
+    assert again["ContentType"] == "application/json"
+
+
+def tags(world: World, record: dict[str, Any]) -> dict[str, str]:
+    found = world.cloud.client("s3").get_object_tagging(Bucket=EVIDENCE, Key=record["evidence"])
+    return {one["Key"]: one["Value"] for one in found["TagSet"]}
 
 
 def test_a_record_does_not_expire_while_it_is_unknown_what_is_live(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lightgate.image.pins import old_pins
+from lightgate.image.old_pins import old_pins
 from lightgate.image.tags import TaggedImage
 from lightgate.names import pin_tag
 from lightgate.release.lock import Lock

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.aws.clients import reaching
@@ -48,7 +48,7 @@ def write_record(
         report,
         facts,
         plans=_plans(facts.release, collected),
-        evidence=_write_evidence(report, facts, collected, runtime),
+        evidence=_write_evidence(report, facts, collected, runtime, expires=not may_be_live),
         now=now,
     )
     # A command brings the app no image.
@@ -63,12 +63,24 @@ def write_record(
         expires_at=None if may_be_live else expires_at,
     )
     if is_live and report.previous_version is not None:
-        with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
-            before = runtime.releases.versions(report.app).get(report.previous_version)
-            # A version of a rollback has a record beside that of its release.
-            for known in {before.release, marked_release(before.release)} if before else ():
-                runtime.releases.let_expire(report.app, known, expires_at)
+        _let_expire(report.app, report.previous_version, facts, expires_at, runtime)
     return written
+
+
+def _let_expire(
+    app: str, version: int, facts: Facts, expires_at: datetime, runtime: Runtime
+) -> None:
+    """Let what is kept of the version's release expire: the version is not live any more."""
+    with contextlib.suppress(UnreachableError), reaching("DynamoDB"):
+        before = runtime.releases.versions(app).get(version)
+        if before is None:
+            return
+        # A version of a rollback has a record beside that of its release.
+        for known in {before.release, marked_release(before.release)}:
+            runtime.releases.let_expire(app, known, expires_at)
+        if facts.began_at is not None:
+            # Only RecordOutcome may write evidence.
+            runtime.evidence.let_expire(app, before.release)
 
 
 def _plans(release: Release | None, collected: Collected | None) -> Sequence[Plan]:
@@ -80,7 +92,12 @@ def _plans(release: Release | None, collected: Collected | None) -> Sequence[Pla
 
 
 def _write_evidence(
-    report: Report, facts: Facts, collected: Collected | None, runtime: Runtime
+    report: Report,
+    facts: Facts,
+    collected: Collected | None,
+    runtime: Runtime,
+    *,
+    expires: bool,
 ) -> str | None:
     """The key of the evidence file; None without one."""
     if facts.began_at is None:
@@ -105,7 +122,7 @@ def _write_evidence(
         unread=_unread(collected) if collected is not None else (),
     )
     try:
-        return runtime.evidence.write(evidence)
+        return runtime.evidence.write(evidence, expires=expires)
     except UnreachableError as error:
         runtime.logger.warning("the evidence could not be written", why=str(error))
         return None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lightgate.image.pins import old_pins
+from lightgate.image.old_pins import old_pins
 from lightgate.image.tags import TaggedImage
 from lightgate.names import pin_tag
 
