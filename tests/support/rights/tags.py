@@ -12,6 +12,21 @@ from tests.component.lightsail_databases import LightsailDatabases
 from tests.support.rights.grants import ACCOUNT, REGION
 
 
+def exists(arn: str) -> bool:
+    """Whether there is such a secret or parameter; true of everything else."""
+    service, resource = arn.split(":")[2], arn.split(":", 5)[5]
+    match service:
+        case "secretsmanager":
+            secrets: Any = secretsmanager_backends[ACCOUNT][REGION].secrets
+            name = resource.removeprefix("secret:")
+            return any(arn == one.arn or name == one.name for one in secrets.values())
+        case "ssm":
+            parameters: Any = ssm_backends[ACCOUNT][REGION]._parameters
+            name = resource.removeprefix("parameter/")
+            return any(parameters.get(known) for known in (name, f"/{name}"))
+    return True
+
+
 def tags_of(arn: str) -> Mapping[str, str]:
     """Empty if there is no such resource."""
     service, resource = arn.split(":")[2], arn.split(":", 5)[5]
