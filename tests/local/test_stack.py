@@ -141,7 +141,9 @@ def test_an_execution_waits_less_and_its_message_reaches_a_subscriber(
     assert ended.ended - ended.started < timedelta(seconds=30), "the machine waits 30 s on AWS"
     assert executions.all_of(stepfunctions, outputs["StateMachineArn"])[0] == arn
     assert ended.output is not None
-    assert message == Message("done", json.dumps(ended.output, separators=(",", ":")), {})
+    assert message == Message(
+        "done", json.dumps(ended.output, separators=(",", ":")), {"app": "crops"}
+    )
     assert executions.history(stepfunctions, arn)[-1]["type"] == "ExecutionSucceeded"
 
 

@@ -77,9 +77,7 @@ def full_record(**changes: Any) -> ReadableRecord:
                 operations=[f"Operation{place}"],
                 seconds=place + 0.5,
             )
-            for place, (status, effect) in enumerate(
-                zip(MigrationStatus, list(Effect)[:4], strict=True)
-            )
+            for place, (status, effect) in enumerate(zip(MigrationStatus, Effect, strict=True))
         ],
         "unlisted": 83,
         "snapshot": RecordedSnapshot(

@@ -24,7 +24,8 @@ def use_bytecode(file: Path = BYTECODE) -> None:
     """
     try:
         version, found = marshal.loads(file.read_bytes())  # noqa: S302 - from the layer itself
-    except FileNotFoundError:
+    except OSError:
+        # There is none, or the package is in an archive.
         return
     if version == importlib.util.MAGIC_NUMBER:
         dataclasses.exec = _Executor(found)  # type: ignore[attr-defined]

@@ -16,13 +16,13 @@ from tests.support.template import read_template
 
 type Json = dict[str, Any]
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCOUNT, REGION, STACK = "123456789012", "us-east-1", "lightgate"
 # What the template refers to, as the harnesses of the tests name it.
 _KNOWN: Mapping[str, str] = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
     "AWS::Region": REGION,
-    "AWS::StackName": "lightgate",
+    "AWS::StackName": STACK,
     "ReleaseTable.Arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/releases",
     "MailboxBucket.Arn": "arn:aws:s3:::mailboxes",
     "EvidenceBucket.Arn": "arn:aws:s3:::evidence",

@@ -13,7 +13,7 @@ from botocore.model import OperationModel
 
 from tests.support.rights.calls import needs
 from tests.support.rights.exceptions import reason
-from tests.support.rights.grants import Grant, Need, grants
+from tests.support.rights.grants import STACK, Grant, Need, grants
 from tests.support.rights.tags import exists, tags_of
 
 TABLE = Path(__file__).with_name("used.yaml")
@@ -42,6 +42,9 @@ class Recorder:
         caller = self._caller()
         # A presigned address is used with the rights of the session that signs it.
         if caller is None or context.get("is_presign_request"):
+            return
+        # The rights are those of the tests' own stack.
+        if os.environ.get("LIGHTGATE_STACK", STACK) != STACK:
             return
         # What a test does while a function waits is not a call of the function.
         if caller.endswith("Function") and not _is_of_function():
@@ -73,11 +76,14 @@ class Recorder:
 
 
 def _is_of_function() -> bool:
-    """Whether the adapters of Lightgate make the call."""
+    """Whether the adapters of Lightgate make the call, and not a test in the midst of one."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if "/lightgate/aws/" in frame.f_code.co_filename:
+        file = frame.f_code.co_filename
+        if "/lightgate/aws/" in file:
             return True
+        if "/tests/workflow/" in file:
+            return False
         frame = frame.f_back
     return False
 
