@@ -22,6 +22,8 @@ _NODE_STARTS = timedelta(seconds=40)
 _APPLYING_TAKES = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=20)
 _ENDS_AFTER = timedelta(seconds=10)
+# It launches the containers again before it gives up.
+_GIVES_UP_AFTER = timedelta(seconds=90)
 _WAITS_FOR_DATABASE = timedelta(minutes=5)
 _MESSAGES = {"plan": "plan", "succeeded": "result", "failed": "result"}
 
@@ -209,7 +211,8 @@ class Gate:
         self.is_over = True
         if self.container == COMMAND or self._state != "ACTIVATING":
             return
-        self.account.lightsail.services[self.service].end(self.deployment, state, _ENDS_AFTER)
+        after = _GIVES_UP_AFTER if state == "FAILED" else _ENDS_AFTER
+        self.account.lightsail.services[self.service].end(self.deployment, state, after)
 
     def _told(self) -> Json:
         operations = [[self.plan.effect, "AddField", "harvest.season"]]
