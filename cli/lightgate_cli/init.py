@@ -181,7 +181,7 @@ def _source(
 
 
 def _running(service: str | None, connection: Connection) -> Document:
-    """What Lightsail says of the service.
+    """The service as Lightsail describes it.
 
     Raises:
         CommandError: there is no such service.

@@ -141,7 +141,7 @@ def main(context: click.Context) -> None:
     Results go to standard output, and messages to standard error.
     """
     if sys.stdout is None:
-        # The shell has closed it. What is done is done all the same.
+        # The shell has closed it. The command does its work without output.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     # https://no-color.org: in color on a terminal only, and never where the user wants none.
     context.color = False if os.environ.get("NO_COLOR") else None

@@ -94,7 +94,7 @@ _START_OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
-    """What the user has chosen for any execution that a command starts."""
+    """The options of every command that starts an execution."""
 
     skip_snapshot: bool
     allow_destructive: bool

@@ -32,7 +32,7 @@ def target_of(to: str | None, facts: AppFacts, status: AppStatus, *, is_forced: 
         name = found.tag or f"version {found.version}"
         raise CommandError(
             Problem.UNSAFE,
-            " ".join([f"{name} may not work with the database as it is.", *found.reasons]),
+            " ".join([f"{name} may not work with the current database.", *found.reasons]),
             hint=f"To roll back anyway: lightgate rollback {facts.app} --to {found.version} "
             "--allow-destructive",
         )

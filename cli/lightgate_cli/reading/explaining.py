@@ -255,7 +255,7 @@ def _by_record(facts: PushFacts) -> Sequence[str]:
     """A note if Lightsail could not be asked what is live."""
     if facts.live_unread is None:
         return ()
-    return [f"What is live is from the record of the last release. {facts.live_unread}"]
+    return [f"The live version is read from the record of the last release. {facts.live_unread}"]
 
 
 def _successor(record: ReadableRecord, facts: PushFacts) -> ReadableRecord | None:

@@ -1,4 +1,4 @@
-"""What a source does not say: from options, and on a terminal from questions."""
+"""Complete a source with options, and on a terminal with questions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ _OWN_DEFAULT_CODES = "200-499"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a source does not say, or says in another way than it shall be.
+    """The facts that a source lacks, or that the user wants otherwise.
 
     `database` is the object of the spec; None if the app has none. `migrate` is the command that
     migrates; empty if nothing does. None lets the source decide.

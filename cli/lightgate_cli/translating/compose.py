@@ -155,7 +155,7 @@ def _container(
 
 
 def _build_of(service: Json) -> str:
-    """What the service is built from; the same text where one Dockerfile has several names."""
+    """The source of the service's image; the same text where one Dockerfile has several names."""
     build = service.get("build")
     if not build:
         return ""

@@ -1,4 +1,4 @@
-"""What the name of an image says: which containers run the same one, and what it is for."""
+"""Read from image names which containers run the same image, and for which purpose."""
 
 import re
 from collections.abc import Iterable, Mapping

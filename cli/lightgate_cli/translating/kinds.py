@@ -1,4 +1,4 @@
-"""What a document is, by its keys."""
+"""Recognize the kind of a document by its keys."""
 
 import enum
 from collections.abc import Mapping

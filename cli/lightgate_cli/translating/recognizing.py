@@ -1,4 +1,4 @@
-"""What a file is that was given for a spec and is none."""
+"""Recognize a file that was given as a spec and is something else."""
 
 from collections.abc import Sequence
 

@@ -23,7 +23,7 @@ _ENCODINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the text says. `oddities` say how its encoding or its form is not that of a spec."""
+    """The content of the text. `oddities` say how its encoding or form is not that of a spec."""
 
     value: object
     oddities: tuple[str, ...] = ()

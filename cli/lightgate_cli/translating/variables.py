@@ -8,7 +8,7 @@ from lightgate.spec.hosts import hosts_in
 from lightgate.spec.plain_secrets import secret_in
 from lightgate_cli.translating.source import Note, SourceContainer
 
-# What a shell, Compose or a script is to fill in.
+# A shell, Compose or a script fills these in.
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_]\w*|<[^<>]+>|__[A-Z][A-Z0-9_]*__")
 # It stands for the value of a placeholder, so that the name of its variable decides.
 _STAND_IN = "x4Kq81zPw7Rt0Yc3Vb6Nm"

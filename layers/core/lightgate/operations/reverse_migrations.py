@@ -11,13 +11,7 @@ from datetime import timedelta
 
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.pinning import why_not_pinned
-from lightgate.deployment.status import (
-    Deployment,
-    FollowedDeployment,
-    Service,
-    Status,
-    judge_deployment,
-)
+from lightgate.deployment.status import Deployment, Service, Status
 from lightgate.errors import DeniedError, RefusedError, joined
 from lightgate.gate.gate_report import Phase
 from lightgate.gate.report_reader import later, read_gate_report
@@ -32,6 +26,7 @@ from lightgate.operations.read_gates import gates_of, has_told_all, read_gates
 from lightgate.operations.release_versions import judgement_before
 from lightgate.operations.rollback_progress import (
     as_failed,
+    judge_old_version,
     wait_while_busy,
     watch_version,
     why_not_active,
@@ -235,20 +230,14 @@ def _follow(
     if before.gate is not None:
         report = later(report, before.gate)
     told_all = has_told_all(service, ours, gates_of(own), runtime, may_have_begun=before.permitted)
-    status, ended_at = judge_deployment(
-        FollowedDeployment(
-            version=progress.version,
-            marker=progress.release,
-            # The time limit is for the whole reversal, with the wait for a busy service.
-            created_at=progress.begun_at,
-            time_limit=release.deployment_timeout + progress.checks.outage,
-            ended_at=progress.ended_at,
-        ),
+    status, ended_at = judge_old_version(
+        progress,
+        release,
         service,
         report,
+        runtime.now(),
         unprotected=False,
         has_told_all=told_all,
-        now=runtime.now(),
     )
     found = _answered(state, progress, own, before, status, lines, runtime)
     gate = COMMAND_CONTAINER

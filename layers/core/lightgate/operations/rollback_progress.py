@@ -9,7 +9,13 @@ from functools import partial
 
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.pinning import why_other_images, without_command
-from lightgate.deployment.status import Deployment, Service, Status
+from lightgate.deployment.status import (
+    Deployment,
+    FollowedDeployment,
+    Service,
+    Status,
+    judge_deployment,
+)
 from lightgate.gate.gate_report import GateReport
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.operations.check_health import old_version, watch_health
@@ -41,6 +47,36 @@ def with_deployment(progress: RollbackProgress, ours: Deployment) -> RollbackPro
         status=RollbackStatus.ACTIVATING,
         version=ours.version,
         created_at=ours.created_at,
+    )
+
+
+def judge_old_version(
+    progress: RollbackProgress,
+    release: Release,
+    service: Service,
+    report: GateReport,
+    now: datetime,
+    *,
+    unprotected: bool,
+    has_told_all: bool,
+) -> tuple[Status, datetime | None]:
+    """The status of its deployment, and when that ended: see `judge_deployment`."""
+    if progress.version is None:
+        raise LookupError("there is no deployment to judge")
+    return judge_deployment(
+        FollowedDeployment(
+            version=progress.version,
+            marker=progress.release,
+            # The time limit is for the whole rollback, with the wait for a busy service.
+            created_at=progress.begun_at,
+            time_limit=release.deployment_timeout + progress.checks.outage,
+            ended_at=progress.ended_at,
+        ),
+        service,
+        report,
+        unprotected=unprotected,
+        has_told_all=has_told_all,
+        now=now,
     )
 
 

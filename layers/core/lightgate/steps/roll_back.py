@@ -15,10 +15,8 @@ from datetime import datetime, timedelta
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.status import (
     Deployment,
-    FollowedDeployment,
     Service,
     Status,
-    judge_deployment,
     reports_since,
 )
 from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
@@ -34,6 +32,7 @@ from lightgate.operations.read_gates import has_told_all
 from lightgate.operations.reverse_migrations import reverse_migrations
 from lightgate.operations.rollback_progress import (
     as_failed,
+    judge_old_version,
     wait_while_busy,
     watch_version,
     why_not_active,
@@ -252,20 +251,14 @@ def _follow(
         return as_failed(progress, reason, *error.reasons)
     told_all = has_told_all(service, ours, spec.gates(), runtime, may_have_begun=False)
     gate_report = _gate_report(release, progress, spec, created_at, service, runtime)
-    status, ended_at = judge_deployment(
-        FollowedDeployment(
-            version=version,
-            marker=progress.release,
-            # The time limit is for the whole rollback, with the wait for a busy service.
-            created_at=progress.begun_at,
-            time_limit=release.deployment_timeout + progress.checks.outage,
-            ended_at=progress.ended_at,
-        ),
+    status, ended_at = judge_old_version(
+        progress,
+        release,
         service,
         gate_report,
+        runtime.now(),
         unprotected=spec.unprotected and gate_report.phase is not Phase.UNGATED,
         has_told_all=told_all,
-        now=runtime.now(),
     )
     answer = replace(progress, gate=without_details(gate_report), ended_at=ended_at)
     match status:
