@@ -138,7 +138,7 @@ def _row(status: AppStatus, history: Sequence[ReadableRecord], now: datetime) ->
 
 def _notes(status: AppStatus) -> Iterator[str]:
     if status.live is not None and status.live.from_record:
-        yield "What is live is from the record of the last release."
+        yield "The live version is read from the record of the last release."
     if status.in_progress is not None:
         yield f"In progress: {in_progress_line(status.in_progress)}"
     if status.waiting is not None:

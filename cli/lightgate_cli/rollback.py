@@ -38,7 +38,7 @@ def rollback(
     """Deploy an earlier version of APP again: its image, and its spec of that time.
 
     The migrations of later versions stay applied. So the rollback is refused if the earlier version
-    may fail with the database as it is, unless you give --allow-destructive.
+    may fail with the current database, unless you give --allow-destructive.
     """
     facts, status = require_status(app, connection)
     version = target_of(to, facts, status, is_forced=chosen.allow_destructive)

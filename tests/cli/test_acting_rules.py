@@ -53,7 +53,7 @@ def test_an_unsafe_rollback_is_refused_with_the_command_that_forces_it() -> None
         target_of(None, known, unsafe, is_forced=False)
 
     assert (caught.value.problem, caught.value.problem.exit_code) == (Problem.UNSAFE, 1)
-    assert str(caught.value).endswith(" may not work with the database as it is. It is.")
+    assert str(caught.value).endswith(" may not work with the current database. It is.")
     assert caught.value.hint == (
         f"To roll back anyway: lightgate rollback {APP} --to {status.rollback.version} "
         "--allow-destructive"

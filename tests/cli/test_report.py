@@ -61,7 +61,7 @@ def test_an_app_whose_service_cannot_be_read_shows_what_its_record_says() -> Non
     found = row(facts(service=None))
 
     assert found.live == "v2.1, version 5"
-    assert "What is live is from the record of the last release." in found.notes
+    assert "The live version is read from the record of the last release." in found.notes
 
 
 def test_the_newest_release_of_all_apps_comes_first() -> None:

@@ -100,7 +100,7 @@ def test_the_widget_shows_every_app(cloud: Cloud) -> None:
     assert "herd-api (production)" in text
     assert "v2.1, version 5" in text
     assert "v3" in text
-    assert "What is live is from the records of the releases." in text
+    assert "The live versions are read from the records of the releases." in text
 
 
 def test_a_parameter_chooses_one_app(cloud: Cloud) -> None:

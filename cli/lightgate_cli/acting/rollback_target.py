@@ -11,7 +11,7 @@ def target_of(to: str | None, facts: AppFacts, status: AppStatus, *, is_forced: 
 
     Raises:
         CommandError: there is no such version, the answer is unknown, or the last good version may
-            fail with the database as it is.
+            fail with the current database.
     """
     if facts.service is None:
         raise CommandError(
