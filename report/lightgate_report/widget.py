@@ -20,7 +20,10 @@ from lightgate_report.render import Frame, Theme, render_fragment
 from lightgate_report.surroundings import Surroundings
 
 _OF_AN_APP, _IN_ALL = 20, 30
-_SOURCE = "The live versions are read from the records of the releases. lightgate status also asks Lightsail."
+_SOURCE = (
+    "The live versions are read from the records of the releases. "
+    "lightgate status also asks Lightsail."
+)
 _DOCUMENTATION = """\
 ## Lightgate
 

@@ -75,6 +75,6 @@ def test_without_lightsail_a_live_push_is_explained_by_the_last_record(
 
     assert found.answer is Answer.LIVE
     assert found.reasons == [
-        "The live version is read from the record of the last release. The container service could not be "
-        "read: GetContainerServices answers AccessDeniedException."
+        "The live version is read from the record of the last release. The container "
+        "service could not be read: GetContainerServices answers AccessDeniedException."
     ]
