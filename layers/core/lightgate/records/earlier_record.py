@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.names import start_of
-from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import RELEASING, ReadableRecord
 from lightgate.release.release import ReleaseKind
 
@@ -27,14 +26,11 @@ def earlier_record(
 ) -> ReadableRecord | None:
     """The facts that the parts of the item agree on; None if not even its beginning is known.
 
-    None also for a push that only waited in the queue.
-
     `values` are the attributes of the item, `outcome` and `admission` its documents, empty if it
     has none.
     """
     started_at = _start_of(release)
-    if started_at is None or values.get("status") == EndStatus.QUEUED:
-        # A queued push has a record once it starts.
+    if started_at is None:
         return None
     admitted = _members(admission.get("release"))
     failure = _members(outcome.get("failure"))
