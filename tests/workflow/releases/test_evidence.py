@@ -10,6 +10,7 @@ import pytest
 from lightgate.aws.dynamodb import as_values
 from lightgate.aws.lightsail import Lightsail
 from lightgate.operations import collect_evidence
+from tests.unit.stack.test_two_stacks import resources
 from tests.workflow.world import EVIDENCE, World, migration_failed, succeeded
 
 
@@ -99,17 +100,24 @@ def test_the_evidence_of_what_is_live_stays_until_another_version_is_live(world:
     world.release(course=migration_failed("crops.0002", "boom"))
     [failed] = [one for one in records(world) if one["status"] == "ROLLED_BACK"]
     assert tags(world, first) == {}
-    assert tags(world, failed) == {"lightgate:expires": "true"}
+    assert tags(world, failed) == expiring()
 
     world.release(course=succeeded())
 
     [live] = [one for one in records(world) if "expiresAt" not in one]
-    assert tags(world, first) == {"lightgate:expires": "true"}
+    assert tags(world, first) == expiring()
     assert tags(world, live) == {}
     # S3 counts the days from the time of the file, so that has to be a new one.
     again = world.cloud.client("s3").head_object(Bucket=EVIDENCE, Key=first["evidence"])
     assert again["LastModified"] >= written["LastModified"]
     assert again["ContentType"] == "application/json"
+
+
+def expiring() -> dict[str, str]:
+    """The tag of the files that S3 deletes, by the template."""
+    bucket = resources()["EvidenceBucket"]["Properties"]
+    [rule] = bucket["LifecycleConfiguration"]["Rules"]
+    return {one["Key"]: one["Value"] for one in rule["TagFilters"]}
 
 
 def tags(world: World, record: dict[str, Any]) -> dict[str, str]:
