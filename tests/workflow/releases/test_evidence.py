@@ -10,7 +10,7 @@ import pytest
 from lightgate.aws.dynamodb import as_values
 from lightgate.aws.lightsail import Lightsail
 from lightgate.operations import collect_evidence
-from tests.unit.stack.test_two_stacks import resources
+from tests.support.template import read_template
 from tests.workflow.world import EVIDENCE, World, migration_failed, succeeded
 
 
@@ -115,7 +115,7 @@ def test_the_evidence_of_what_is_live_stays_until_another_version_is_live(world:
 
 def expiring() -> dict[str, str]:
     """The tag of the files that S3 deletes, by the template."""
-    bucket = resources()["EvidenceBucket"]["Properties"]
+    bucket = read_template()["Resources"]["EvidenceBucket"]["Properties"]
     [rule] = bucket["LifecycleConfiguration"]["Rules"]
     return {one["Key"]: one["Value"] for one in rule["TagFilters"]}
 
