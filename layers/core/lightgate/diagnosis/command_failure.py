@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from lightgate.diagnosis.database_trouble import lock_wait
+from lightgate.diagnosis.duplicate_rows import duplicate_rows
 from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.gate_words import because, command, left, subject
 from lightgate.diagnosis.log_causes import cause_of, find_cause
@@ -35,7 +36,8 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         return _not_run(seen, failure)
     # The output of a health check follows these words.
     has_migrated = failure.migration is not None and failure.cause is GateCause.EXIT
-    cause = cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
+    cause = duplicate_rows(failure) if has_migrated else None
+    cause = cause or cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
     if is_of_a_driver(failure.error):
         cause = find_cause([*exceptions(failure.last_lines), failure.error])
     remedy: Remedy | None
