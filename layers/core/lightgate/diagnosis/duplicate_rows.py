@@ -6,8 +6,9 @@ The values of the rows stay in the evidence: they may be personal.
 import re
 from dataclasses import dataclass
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import LogCause
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.symptoms import Remedy
 from lightgate.gate.gate_report import Failure
 
 _NEW_RULE = re.compile(r'could not create unique index "([^"]+)"')
@@ -114,6 +115,6 @@ def _cause(what: str, action: str, line: str) -> LogCause:
         action=action,
         line=line,
         rank=0,
-        kind=FailureKind.MIGRATION_ERROR,
+        kind=FailureClass.MIGRATION_ERROR,
         remedy=Remedy.EITHER,
     )

@@ -1,7 +1,8 @@
 """Why a program of a container did not start: itself, its user, its port, its libraries."""
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.symptoms import Remedy
 
 # How a shell begins a line: its name or that of the script, and the line's number.
 _SHELL = r"(?:[./]\S+|\S*sh|env|exec): (?:(?:line )?\d+: )?(?:exec: )?"
@@ -180,7 +181,7 @@ START_RULES: tuple[LogRule, ...] = (
         "Install a newer client library in the image, or create the database user with another "
         "plugin, such as mysql_native_password",
         ends_the_app=False,
-        kind=FailureKind.DATABASE_UNREACHABLE,
+        kind=FailureClass.DATABASE_UNREACHABLE,
         remedy=Remedy.EITHER,
     ),
     rule(
