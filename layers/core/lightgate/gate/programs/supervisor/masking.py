@@ -104,8 +104,8 @@ def shows(run: str, parts: list[str]) -> bool:
     """Whether these numbers are one of the parts, whatever stands between them."""
     bases = ((10, r"\d{1,4}"), (8, "[0-7]{3}"), (16, r"(?i)[ux]\+?([0-9a-f]{1,4})"))
     texts = ["".join(chr(int(one, n)) for one in re.findall(digits, run)) for n, digits in bases]
-    texts.append(hexadecimal(run))
-    return any(part in text for text in texts for part in parts)
+    text = "\0".join((*texts, hexadecimal(run)))
+    return any(part in text for part in parts)
 
 
 def hexadecimal(run: str) -> str:
@@ -118,7 +118,8 @@ def mask_line(text: str, parts: list[str]) -> str:
 
     def masked(run: re.Match[str]) -> str:
         digits = hexadecimal(run[0])
-        return run[0] if mask_piece(digits, parts) == digits else "***"
+        alike = [part for part in parts if not part.strip("0123456789abcdef")]
+        return run[0] if mask_piece(digits, alike) == digits else "***"
 
     return NUMBERS.sub(masked, text)
 
