@@ -33,9 +33,7 @@ def as_failed(progress: RollbackProgress, *reasons: str) -> RollbackProgress:
     return replace(progress, status=RollbackStatus.FAILED, reasons=reasons)
 
 
-def not_deployed(
-    decided: RollbackProgress, error: RefusedError, now: datetime
-) -> RollbackProgress:
+def not_deployed(decided: RollbackProgress, error: RefusedError, now: datetime) -> RollbackProgress:
     """Why no deployment could be made. A new IAM permission takes some time to work."""
     if isinstance(error, DeniedError):
         denied_at = decided.denied_at or now
