@@ -51,8 +51,8 @@ class Mask:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._parts = secret_parts(list(values))
-        plain = {_plain(form) for part in self._parts for form in (part, _bytes_of(part))}
-        usable = (part for part in plain if len(part) >= SHORTEST)
+        forms = {form for part in self._parts for form in (part, _bytes_of(part))}
+        usable = {part for part in map(_plain, forms) if len(part) >= SHORTEST}
         self._plain = sorted(usable, key=len, reverse=True)
 
     def text(self, text: str) -> str:
@@ -122,7 +122,8 @@ def _plain(text: str) -> str:
     """The characters of `_read`, without their places, which takes longer."""
     has_forms = _BEGIN.search(text)
     characters = _LEFT_OUT.sub("", _FORMS.sub(_decoded, text)) if has_forms else text
-    return characters if characters.isascii() else "".join(map(_units, characters))
+    is_short = characters.isascii() or max(characters) <= "\uffff"
+    return characters if is_short else "".join(map(_units, characters))
 
 
 def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
