@@ -58,6 +58,13 @@ class Suffixed(F.IntegerField):
         return f"CHECK ({connection.ops.quote_name('size')} > 0)"
 
 
+class Parameters(F.IntegerField):
+    """A field of the app that gives type and check together."""
+
+    def db_parameters(self, _: Any) -> dict[str, str]:
+        return {"type": "integer", "check": "size > 0"}
+
+
 class Postcode(F.CharField):
     """A field of the app whose type is a domain, which may refuse NULL."""
 
@@ -219,6 +226,7 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (M.RenameField("Crop", "size", "Size"), "breaking"),
         (alter("name", F.CharField(max_length=50, db_column="Name")), "breaking (renamed)"),
         (field(Suffixed(null=True)), "unknown (type)"),
+        (field(Parameters(null=True)), "breaking (check)"),
         (M.RenameModel("Crop", "Plant"), "breaking"),
         (M.DeleteModel("Crop"), "breaking"),
         (M.AlterModelTable("Crop", "plants"), "breaking"),

@@ -190,7 +190,8 @@ def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterat
         one = made.db_parameters(known.connection)
         if one["type"] is None:
             return
-        if one["check"] and not is_django(field, "db_check"):
+        is_own = not (is_django(field, "db_check") and is_django(field, "db_parameters"))
+        if one["check"] and is_own:
             yield BREAKS[0], "check", []
         is_plain_type = PLAIN.fullmatch(one["type"]) and one["type"].lower() not in known.domains
         if not is_plain_type or made.db_type_suffix(known.connection):
