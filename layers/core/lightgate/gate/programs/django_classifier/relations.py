@@ -69,10 +69,8 @@ def held(field: Any, model: Any, state: Any, created: Any, /) -> Iterator[Findin
         return
     if not getattr(to if field.many_to_many else field, "db_constraint", False):
         return
-    deletes: Any = getattr(to, "on_delete", None)
-    # The rows that DB_CASCADE deletes may themselves be held by others.
-    if hasattr(deletes, "on_delete_sql") and deletes.__name__ == "DB_SET_NULL":
-        return
+    # The database may do something itself on a delete. That may fail as well: the rows that it
+    # deletes may be held by others, and a check may refuse the NULL that it sets.
     ends = [resolve_relation(to.model, *model), *([model] if field.many_to_many else [])]
     for end in {concrete(end, state) for end in ends} - created:
         yield keeping(end, state, getattr(field, "to_fields", [None]) != [None])
