@@ -720,6 +720,43 @@ def test_a_domain_of_the_server_may_refuse_a_row_that_leaves_the_column_out() ->
     assert judged(column, state, known) == "unknown (type)"
 
 
+def test_a_wider_key_is_wider_in_the_tables_that_django_makes_for_many_to_many_fields() -> None:
+    state, known = ProjectState(), Known(connection)
+    key = ("id", F.AutoField(primary_key=True))
+    for one in (
+        M.CreateModel("Bin", [key, ("fans", F.ManyToManyField("crops.Farm"))]),
+        M.CreateModel("Farm", [key, ("bins", F.ManyToManyField("crops.Bin", db_table="in_bin"))]),
+    ):
+        one.state_forwards("crops", state)
+    wider = M.AlterField("Bin", "id", F.BigAutoField(primary_key=True))
+
+    _, _, found = classify(wider, "crops", state, known)
+
+    assert {one.split()[1] for one in found} >= {"crops_bin", "crops_bin_fans", "in_bin"}
+
+
+SHORT, LESS_SHORT = (alter("name", F.CharField(max_length=size)) for size in (5, 8))
+
+
+@pytest.mark.parametrize(
+    ("before", "label"),
+    [
+        (M.SeparateDatabaseAndState(state_operations=[SHORT]), "unknown (state)"),
+        (M.RunSQL(M.RunSQL.noop, state_operations=[SHORT]), "unknown (state)"),
+        (M.SeparateDatabaseAndState([SHORT], [SHORT]), "compatible"),
+    ],
+)
+def test_a_column_that_changed_for_django_alone_is_another_one_in_the_database(
+    before: Any, label: str
+) -> None:
+    state, known = ProjectState(), Known(connection)
+    CROP.state_forwards("crops", state)
+    judged(before, state, known)
+    before.state_forwards("crops", state)
+
+    assert judged(LESS_SHORT, state, known) == label
+
+
 def test_a_wider_number_is_wider_in_the_columns_that_refer_to_it() -> None:
     state, known = ProjectState(), Known(connection)
     to_number = F.ForeignKey("crops.Bin", F.CASCADE, to_field="number")

@@ -86,6 +86,7 @@ class Known:
         self.connection, self.extensions = connection, set(extensions)
         self.tables = {name.lower() for name in tables}
         self.created: set[Any] = set()
+        self.stated: set[Any] = set()  # the columns that the plan has changed for Django alone
         self.domains: set[str] = set()  # types that may have a default, a check and NOT NULL
         # The rows and bytes of large tables, as the server estimates them.
         self.large: dict[str, tuple[int, int]] = {}
@@ -98,6 +99,9 @@ def classify(operation: Any, app: str, state: Any, known: Known, /) -> Finding:
     Each statement is `DELETE table`, or another of the four.
     """
     found = [(ORDER[0], "", []), *findings(operation, app, state, known)]
+    known.stated |= altered(operation, "state_operations") - altered(
+        operation, "database_operations"
+    )
     label, why, _ = max(found, key=lambda one: ORDER.index(one[0]))
     return label, why, sorted({s for one in found for s in one[2]}) if label == RESTRICTED else []
 
@@ -147,6 +151,15 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
         yield from judge(operation, model, state, known)
     elif not is_same(name, operation, model, state, known):
         yield BREAKS
+
+
+def altered(operation: Any, which: str, /) -> set[Any]:
+    """The columns that these inner operations change."""
+    return {
+        (one.model_name_lower, one.name)
+        for one in getattr(operation, which, ())
+        if type(one).__name__ == "AlterField"
+    }
 
 
 def inner_steps(operation: Any, app: str, state: Any, /) -> Iterator[tuple[Any, Any]]:
@@ -208,7 +221,9 @@ def is_django(field: Any, method: str, /) -> bool:
 
 def alter_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
     name, old = operation.name, state.models[model].fields[operation.name]
-    return differences(name, old, operation.field, model, state, known.connection)
+    if (model[1], name) in known.stated:
+        yield "unknown", "state", []
+    yield from differences(name, old, operation.field, model, state, known.connection)
 
 
 def alter_index_together(

@@ -168,6 +168,11 @@ def referring(model: Any, state: Any, /) -> list[str]:
     tables, models = [], [model]
     for each in models:
         for own, found in state.models.items():
+            for name, field in fields_of(found):
+                if field.many_to_many and not field.remote_field.through:
+                    to = resolve_relation(field.remote_field.model, *own)
+                    if each in (own, concrete(to, state)):
+                        tables.append(field.db_table or f"{table_of(own, state)}_{name}")
             if refers(own, each, state):
                 tables.append(table_of(own, state))
                 is_key = any(one.primary_key and one.remote_field for _, one in fields_of(found))
