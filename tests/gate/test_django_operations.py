@@ -197,6 +197,9 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (field(Choosy(max_length=9, db_default="a", null=True)), "breaking (db_default)"),
         (field(F.ForeignKey("crops.Plant", F.CASCADE, db_default=5)), "breaking (db_default)"),
         (field(F.GenericIPAddressField(db_default="")), "breaking (db_default)"),
+        (field(F.TextField(db_default="short")), "compatible"),
+        (field(F.TextField(db_default="long" * 999, db_index=True)), "breaking (db_default)"),
+        (field(F.IntegerField(db_default=5, db_index=True)), "compatible"),
         (field(F.GenericIPAddressField(db_default="::1")), "compatible"),
         (field(ArrayField(F.CharField(max_length=1), db_default=["ab"])), "breaking (db_default)"),
         (field(ArrayField(F.CharField(max_length=1), db_default=[])), "compatible"),
@@ -617,6 +620,8 @@ def test_a_rule_that_compares_null_refuses_more() -> None:
         ({"unique_together": {("grade", "size")}}, "breaking"),
         ({"indexes": [F.Index(1 / F.F("grade"), name="part")]}, "breaking"),
         ({"indexes": [F.Index(fields=["grade"], name="part")]}, "compatible"),
+        ({"indexes": [F.Index(fields=["grade", "story"], name="part")]}, "breaking"),
+        ({"indexes": [F.Index(fields=["size"], include=["grade"], name="part")]}, "compatible"),
     ],
 )
 def test_a_new_default_of_the_database_is_a_value_that_other_rules_may_refuse(
@@ -627,6 +632,14 @@ def test_a_new_default_of_the_database_is_a_value_that_other_rules_may_refuse(
     [found] = told(alter("grade", F.SmallIntegerField(db_default=5)), known=[made])
 
     assert found.startswith(label)
+
+
+def test_a_new_default_of_the_database_may_be_too_long_for_the_index_of_the_column() -> None:
+    made, then = (F.TextField(db_default=each, db_index=True) for each in ("a", "long" * 999))
+
+    found = told(alter("note", then), known=[M.CreateModel("Crop", [("note", made)])])
+
+    assert found == ["breaking AlterField(db_default) Crop.note"]
 
 
 def test_an_old_model_has_the_fields_of_its_abstract_base_too() -> None:

@@ -194,7 +194,12 @@ def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterat
         return
     if getattr(field, "generated", False):
         yield BREAKS[0], "GeneratedField", []
-    elif has_default(field) and (not takes_default(field) or field.unique):
+    elif has_default(field) and (
+        not takes_default(field)
+        or field.unique
+        # The default may be too long for the new index.
+        or (field.db_index and key_length(field, known.connection) > LONGEST_KEY)
+    ):
         yield BREAKS[0], "db_default", []
     elif not (field.null or is_filled(field)) or field.primary_key:
         yield BREAKS
