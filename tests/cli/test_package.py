@@ -71,7 +71,7 @@ def test_the_installed_command_brings_what_its_connection_needs(wheel: Path) -> 
         [name] = (each for each in files.namelist() if each.endswith("METADATA"))
         metadata = files.read(name).decode()
     needed = re.findall(r"^Requires-Dist: ([a-z0-9]+)", metadata, re.MULTILINE)
-    assert sorted(needed) == ["boto3", "click", "jinja2", "pyyaml", "rich"]
+    assert sorted(needed) == ["botocore", "click", "jinja2", "pyyaml", "rich"]
 
     said = run(wheel, ["status", "--region", "us-east-1"], code=2, AWS_EC2_METADATA_DISABLED="true")
 
