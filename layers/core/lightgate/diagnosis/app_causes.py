@@ -2,11 +2,12 @@
 
 from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
+from lightgate.diagnosis.start_causes import NO_MEMORY
 from lightgate.diagnosis.symptoms import Remedy
 
 _MEMORY = (
     "The app was killed, probably because the node was out of memory.",
-    "Check the memory metric of the service. Start fewer workers, or choose a larger power",
+    NO_MEMORY[1],
 )
 NOT_REACHED = (
     "The app cannot reach {0}.",
@@ -224,8 +225,7 @@ APP_RULES: tuple[LogRule, ...] = (
     ),
     rule(
         EXCEPTION + r"(?:MemoryError\b|OSError: \[Errno 12\])",
-        "A process of the app had no memory left.",
-        _MEMORY[1],
+        *NO_MEMORY,
         ends_the_app=False,
         remedy=Remedy.SAME_IMAGE,
     ),

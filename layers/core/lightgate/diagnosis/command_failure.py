@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from lightgate.diagnosis.database_trouble import lock_wait
+from lightgate.diagnosis.duplicate_rows import duplicate_rows
 from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.gate_words import because, command, left, subject
@@ -20,6 +21,14 @@ from lightgate.spec.programs import PYTHON
 
 # By SIGINT, SIGQUIT or SIGTERM.
 _STOPPED_BY_A_SIGNAL = (128 + 2, 128 + 3, 128 + 15)
+_KILLED = 128 + 9
+_SIGNAL = re.compile(r"\bended by signal (\d+)\b")
+_SAYS_KILLED = re.compile(r"\bKilled\b|\bSIGKILL\b|[Oo]ut of memory")
+_MEMORY = "Check the memory metric of the service, and choose a larger power if it was used up"
+_MEMORY_OF_A_MIGRATION = (
+    "Check the memory metric of the service. Let the migration read rows in batches, such as with "
+    "iterator(), or choose a larger power"
+)
 _AGAIN = " The same image would fail again."
 # What Django, Python and argparse write of a command that they do not run.
 _NOT_RUN = re.compile(
@@ -36,7 +45,8 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         return _not_run(seen, failure)
     # The output of a health check follows these words.
     has_migrated = failure.migration is not None and failure.cause is GateCause.EXIT
-    cause = cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
+    cause = duplicate_rows(failure) if has_migrated else None
+    cause = cause or cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
     if is_of_a_driver(failure.error):
         cause = find_cause([*exceptions(failure.last_lines), failure.error])
     remedy: Remedy | None
@@ -124,21 +134,38 @@ def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
-def killed(seen: Symptoms, failure: Failure) -> Diagnosis:
-    """A signal ended the command."""
+def killed(seen: Symptoms, failure: Failure) -> Diagnosis | None:
+    """A signal ended the command, or a process of the gate; None if none did."""
+    signal = _SIGNAL.search(failure.error)
+    is_killed = (signal and signal[1] == "9") or failure.exit_code == _KILLED
+    if failure.cause is GateCause.ATTEMPT:  # the error is that of another node
+        return None
+    if not is_killed and failure.cause is not GateCause.SIGNAL:
+        return None
     # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
     if failure.detail is Detail.STOPPED or failure.exit_code in _STOPPED_BY_A_SIGNAL:
         return cut_off(seen, failure)
+    is_of_gate = failure.cause in (GateCause.DJANGO, GateCause.LOCK, GateCause.SETTINGS)
+    who = f"A process of {failure.container}'s gate" if is_of_gate else subject(failure)
+    cause = None if is_killed else cause_of(failure.error)
+    if is_killed:
+        what = f"{who} was killed, most likely because memory ended."
+        action = _MEMORY_OF_A_MIGRATION if failure.migration else _MEMORY
+        remedy: Remedy | None = Remedy.EITHER
+    else:
+        what = f"{who} was ended by a signal.{because(cause) or ' Why is unknown.'}"
+        action = f"Run {command(seen, failure)} with this image on your machine"
+        action, remedy = (cause.action, cause.remedy) if cause else (action, None)
     return Diagnosis(
         kind=FailureClass.MIGRATION_ERROR if failure.migration else FailureClass.GATE_ERROR,
-        what=f"{subject(failure)} was killed.{left(failure)}",
-        evidence=failure.error,
-        next_action=seen.then(
-            "Check the memory metric of the service: signal 9 often means that the node was out of "
-            "memory. A larger power has more",
-            Remedy.SAME_IMAGE,
-        ),
+        what=f"{what}{left(failure)}",
+        evidence=failure.error if signal or not is_killed else _said_of_a_kill(failure),
+        next_action=seen.then(action, remedy),
     )
+
+
+def _said_of_a_kill(failure: Failure) -> str:
+    return next(filter(_SAYS_KILLED.search, reversed(failure.last_lines)), f"exit code {_KILLED}")
 
 
 def cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:

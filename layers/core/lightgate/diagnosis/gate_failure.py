@@ -34,6 +34,8 @@ def diagnose_gate(seen: Symptoms) -> Diagnosis | None:
     failure, phase = seen.evidence.failure, seen.evidence.phase
     if failure is not None:
         rule = _RULES.get(failure.cause, exited)
+        if (by_signal := killed(seen, failure)) is not None:
+            return _after_repair(seen, failure, by_signal)
         return _missing_variable(seen, failure) or _after_repair(
             seen, failure, diagnose_trouble(seen, failure) or rule(seen, failure)
         )
@@ -132,7 +134,6 @@ _RULES: Mapping[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = MappingPr
         GateCause.UNPLANNED: unplanned,
         GateCause.SLOW_LOADING: slow_to_load,
         GateCause.TIMEOUT: timed_out,
-        GateCause.SIGNAL: killed,
         GateCause.REFUSED: refused,
         GateCause.SCHEMA: not_for_the_schema,
         GateCause.LOADING: migrates_on_loading,

@@ -60,8 +60,22 @@ _READ_ONLY = (
     "output",
 )
 
+NO_MEMORY = (
+    "A process of the app had no memory left.",
+    "Check the memory metric of the service. Start fewer workers, or choose a larger power",
+)
+
 # The first rule that fits a line counts.
 START_RULES: tuple[LogRule, ...] = (
+    # The loader says so of any library, often within the error of a driver.
+    rule(
+        r".*failed to map segment from shared object(?!: Operation not)"
+        r"|.*\bCannot allocate memory|.*: Cannot fork$",
+        *NO_MEMORY,
+        ends_the_app=False,
+        comes_first=True,
+        remedy=Remedy.SAME_IMAGE,
+    ),
     rule(r".*(?:\\r'?: (?:command )?not found|\$'[^']*\\r')", *_LINE_ENDINGS, comes_first=True),
     rule(
         r"(?:\S*/)?env: (?:can't execute )?.*(?:sh|python\d?)(?:\\r| '|\?)",
