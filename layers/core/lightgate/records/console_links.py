@@ -55,7 +55,7 @@ def console_links(
 
 
 def has_console(arn: str) -> bool:
-    """Whether the account can be of AWS: emulators, such as the local cloud, take a number of zeros.
+    """Whether AWS can have the account: that of an emulator, as locally, has only zeros.
 
     Raises IndexError if it is no ARN.
     """
