@@ -130,7 +130,8 @@ def init(
     else:
         write_whole(output, text, replaces=force)
         terminal.ok(f"{output} is written, and valid")
-    _say_what_next(written, app, connection, None if is_printed else output)
+    live = from_service if _is_live(document.value) else None
+    _say_what_next(written, app, connection, None if is_printed else output, live)
 
 
 def _given(image: tuple[str, ...], options: Mapping[str, str | bool | None]) -> Given:
@@ -197,6 +198,14 @@ def _running(service: str | None, connection: Connection) -> Document:
         ) from None
 
 
+def _is_live(answer: object) -> bool:
+    """Whether the spec is that of the current deployment, so that its values can be read there."""
+    match answer:
+        case {"containerServices": [{"currentDeployment": {"state": "ACTIVE"}}]}:
+            return True
+    return False
+
+
 def _value(file: BinaryIO | None) -> object:
     return read_document(file.read(), name_of(file)).value if file is not None else None
 
@@ -208,7 +217,7 @@ def _in_plain_json(document: Document, name: str) -> Written:
         CommandError: its form is right.
     """
     if document.oddities and isinstance(document.value, dict):
-        return Written(document.value, (), ())
+        return Written(document.value, (), {})
     raise CommandError(
         Problem.USAGE,
         f"{name} is a spec already.",
@@ -231,14 +240,23 @@ def _text(spec: Json) -> str:
     return f"{flat}\n"
 
 
-def _say_what_next(written: Written, app: str, connection: Connection, path: Path | None) -> None:
+def _say_what_next(
+    written: Written,
+    app: str,
+    connection: Connection,
+    path: Path | None,
+    live_service: str | None,
+) -> None:
     """The commands from here to the first release."""
     say: Callable[[str], None] = lambda line: click.echo(line, err=path is None)  # noqa: E731
     stack = connection.stack
     file = shlex.quote(str(path)) if path is not None else "FILE"
     if written.secrets:
-        say("\nStore the secrets. Each command waits for one value, and shows nothing:")
-        for command in commands_that_create(written.secrets, app):
+        how = "waits for one value, and shows nothing"
+        if live_service is not None:
+            how = "takes one value from the live version"
+        say(f"\nStore the secrets. Each command {how}:")
+        for command in commands_that_create(written.secrets, app, live_service):
             say(f"  {command}")
     say("\nStore the spec, check the app, and release it:")
     say(
@@ -246,4 +264,5 @@ def _say_what_next(written: Written, app: str, connection: Connection, path: Pat
         f"--tier Intelligent-Tiering --overwrite --value file://{file}"
     )
     say(with_options(f"  lightgate doctor {app}"))
-    say(with_options(f"  lightgate release {app} --follow"))
+    tag = f" --tag {written.tag}" if written.tag is not None else ""
+    say(with_options(f"  lightgate release {app}{tag} --follow"))
