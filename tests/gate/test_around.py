@@ -237,6 +237,48 @@ HANDLER = """
     """
 
 
+DROP = (
+    'from django.db import connection as c; c.cursor().execute("alter table crops_crop drop name")'
+)
+
+
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize(
+    "place", ["post_migrate", "pre_migrate", "manage.py", "operations", "progress"]
+)
+def test_a_column_that_changes_beside_a_plan_without_it_is_a_failure(
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path, place: str
+) -> None:
+    rows.begin()
+    name = crops.migration(ADD_COLOUR)
+    if place.endswith("_migrate"):
+        does = DROP if place == "post_migrate" else ALTER.format("add extra int")
+        crops.write("crops/models.py", "")
+        crops.write("crops/apps.py", HANDLER.format(signal=place, place=tmp_path, does=does))
+    elif place == "manage.py":
+        with (crops.directory / "manage.py").open("a") as manage:
+            manage.write(DROP)
+    elif place == "progress":
+        crops.own_migrate(
+            "    def migration_progress_callback(self, action, *rest):\n"
+            f"        if action == 'apply_success': {DROP}\n"
+            "        super().migration_progress_callback(action, *rest)\n"
+        )
+    else:  # the file has other operations each time that it is loaded
+        file = crops.directory / f"crops/migrations/{name.partition('.')[2]}.py"
+        loaded = f"open('{tmp_path}/loaded', 'a+')"
+        count = f"({loaded}.write('x'), {loaded}.seek(0), {loaded}.close())"
+        first = f"[{ADD_COLOUR}] if len(open('{tmp_path}/loaded').read()) < 2 else [{REMOVE_NAME}]"
+        text = file.read_text().replace("\nclass", f"\n{count}\nclass")
+        file.write_text(text.replace(f"[{ADD_COLOUR}]", first))
+
+    failed = crops.gate(runner).event("failed")
+
+    assert (failed["cause"], failed["database"]) == ("unplanned", "part-way")
+    what = "added column crops_crop.extra" if place == "pre_migrate" else GONE
+    assert what in failed["unplanned"]
+
+
 @pytest.mark.slow
 def test_handlers_of_post_migrate_that_failed_run_in_the_next_release(
     runner: Runner, crops: Project, rows: Rows, tmp_path: Path
