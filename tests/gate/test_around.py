@@ -237,9 +237,9 @@ HANDLER = """
     """
 
 
-DROP = (
-    'from django.db import connection as c; c.cursor().execute("alter table crops_crop drop name")'
-)
+ALTER = "from django.db import connection as c; c.cursor().execute('alter table crops_crop {}')"
+DROP = ALTER.format("drop name")
+GONE = "removed column crops_crop.name"
 
 
 @pytest.mark.representatives(1)

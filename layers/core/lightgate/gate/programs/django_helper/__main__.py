@@ -408,7 +408,7 @@ class Helper:
         if pending:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
-        if plan.migrations and not unplanned and not plan.operations("data", "unknown"):
+        if plan.migrations and not unplanned and not plan.operations("unknown"):
             unplanned = self.attempts.strays(plan, after)
         restored = self.config["restores"] and self.attempts.restored()
         if restored and not self.attempts.is_as_before(restored, after):
