@@ -62,6 +62,10 @@ def main(socket: int, config: dict[str, Any]) -> Helper:
     return helper
 
 
+# So begin the names of the operations whose every change of a column the plan tells.
+TOLD = ("Add", "Alter", "Create", "Delete", "Remove", "Rename")
+
+
 class Helper:
     """From the plan to the end of the command."""
 
@@ -408,7 +412,8 @@ class Helper:
         if pending:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
-        if plan.migrations and not unplanned and not plan.operations("unknown"):
+        kinds = [one[1] for each in plan.migrations or [] for one in each["operations"]]
+        if kinds and not unplanned and all(kind.startswith(TOLD) for kind in kinds):
             unplanned = self.attempts.strays(plan, after)
         restored = self.config["restores"] and self.attempts.restored()
         if restored and not self.attempts.is_as_before(restored, after):
