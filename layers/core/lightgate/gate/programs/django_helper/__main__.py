@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 OPEN_FOR = 60  # seconds after which an open transaction is reported
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
+# So begin the names of the operations whose every change of a column the plan tells.
+TOLD = ("Add", "Alter", "Create", "Delete", "Remove", "Rename")
 
 
 def main(socket: int, config: dict[str, Any]) -> Helper:
@@ -60,10 +62,6 @@ def main(socket: int, config: dict[str, Any]) -> Helper:
     helper = Helper(Channel(socket), config)
     helper.report(helper.look_first, "settings")
     return helper
-
-
-# So begin the names of the operations whose every change of a column the plan tells.
-TOLD = ("Add", "Alter", "Create", "Delete", "Remove", "Rename")
 
 
 class Helper:
