@@ -118,6 +118,18 @@ def test_a_terminal_shows_the_stages_with_elapsed_and_expected_time() -> None:
     assert [line for line in shown if len(line) > TERMINAL] == []
 
 
+def test_a_long_detail_is_cut_and_leaves_the_other_columns_whole() -> None:
+    snapshot = "lightgate-crops-backend-20261130t223104z-1a36f0f3-4a68"
+    long = [replace(each, detail=snapshot) for each in stages_of(course()[-3], TIMINGS, WATCH)]
+
+    shown = drawn(long, 300)
+
+    assert len(shown) == len(long)
+    assert [line for line in shown if len(line) > TERMINAL] == []
+    assert any(line.startswith("⠋  Health checks") and line.endswith("…") for line in shown)
+    assert "of ~2:00" in "\n".join(shown)
+
+
 def test_a_failed_migration_is_marked_with_its_name() -> None:
     failed = replace(
         progress(pending=True, ready_at=STARTED + seconds(9), status=Status.FAILED),
@@ -260,6 +272,27 @@ def test_the_verdict_is_the_first_sentence_of_the_message() -> None:
 
     assert found.is_good
     assert (found.text, found.release, found.next_steps) == ("Release v3 is live.", RELEASE, [])
+
+
+@pytest.mark.parametrize(
+    ("told", "reasons"),
+    [
+        ({"reasons": ["there is no image v9"]}, ["there is no image v9."]),
+        (
+            {"failure": {"what": "Migration 0002 failed.", "evidence": "no such table"}},
+            ["Migration 0002 failed.", "no such table"],
+        ),
+    ],
+)
+def test_a_release_that_did_not_succeed_says_why(told: Any, reasons: list[str]) -> None:
+    bad = ended(EndStatus.REFUSED, text="It was refused.", nextSteps=["Do it."], **told)
+
+    found = verdict(Aws(statuses=["FAILED"], events=[event(bad)]))
+
+    assert found.reasons == reasons
+    shown = [str(line) for line in lines(found, width=None)]
+    assert shown[:2] == ["REFUSED: It was refused.", f"Reason       {reasons[0]}"]
+    assert "Next         Do it." in shown
 
 
 def test_a_failed_command_shows_what_it_has_printed_and_what_to_do() -> None:

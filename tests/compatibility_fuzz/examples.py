@@ -175,6 +175,11 @@ EXAMPLES = (
         old=[model("Tool", name=name(), options={"db_table": "tools"})],
     ),
     Example(
+        condition="the table keeps its name, and the project has content types",
+        operations=[m.RenameModel("Tool", "Device")],
+        old=[own.ContentTypes(), model("Tool", name=name(), options={"db_table": "tools"})],
+    ),
+    Example(
         condition="the table gets another name",
         operations=[m.AlterModelTable("farm", "farms")],
         linter="renamed table",
@@ -256,11 +261,23 @@ EXAMPLES = (
         linter="renamed column",
     ),
     Example(
+        condition="the column gets another case, which PostgreSQL tells apart",
+        operations=[m.RenameField("tool", "Size", "size")],
+        old=[model("Tool", Size=f.IntegerField(null=True))],
+    ),
+    Example(
         condition="the column keeps its name by `db_column`",
         operations=[m.RenameField("tool", "size", "width")],
         old=[model("Tool", size=f.IntegerField(db_column="size", null=True))],
     ),
     # Changed columns
+    Example(
+        condition="the release has changed the column before, in the state alone",
+        operations=[
+            m.SeparateDatabaseAndState(state_operations=[m.AlterField("farm", "name", name())]),
+            m.AlterField("farm", "name", f.CharField(max_length=60, unique=True)),
+        ],
+    ),
     Example(
         condition="Django runs no SQL: help texts, choices, `related_name`, `upload_to` and others",
         operations=[
@@ -429,6 +446,10 @@ EXAMPLES = (
             )
         ],
         fails="Crop.objects.update(size=0)",
+    ),
+    Example(
+        condition="an index of a kind that is not Django's own",
+        operations=[m.AddIndex("crop", own.Unique(fields=["kind"], name="by_kind"))],
     ),
     Example(
         condition="an index with an entry for each part of the value",
