@@ -114,11 +114,8 @@ class Connection:
 
     @property
     def region(self) -> str:
-        """Raises CommandError if none is set."""
-        region = self._session.get_config_variable("region")
-        if region is None:
-            raise _problem_of(exceptions.NoRegionError(), None)
-        return str(region)
+        """Raises NoRegionError if none is set."""
+        return str(self._session.get_config_variable("region"))
 
     def client(self, service: str, *, attempts: int = 3) -> Any:  # noqa: ANN401 - it is untyped
         """`attempts` is 1 for calls that must not be repeated after a lost answer."""
@@ -295,6 +292,9 @@ class Connection:
                 region = self._target.region
             if region is not None:
                 session.set_config_variable("region", region)
+            # An empty variable of the shell is none either.
+            if not session.get_config_variable("region"):
+                raise exceptions.NoRegionError
             return session
 
     def _make(self, service: str, attempts: int) -> Any:  # noqa: ANN401
@@ -365,7 +365,13 @@ def _problem_of(error: Exception, profile: str | None) -> CommandError:
             )
         case exceptions.ClientError():
             return _refused(error)
-        case exceptions.EndpointConnectionError() | exceptions.HTTPClientError():
+        case exceptions.InvalidRegionError():
+            return CommandError(
+                Problem.NO_REGION,
+                f"This is no region of AWS: {text}",
+                hint="Give another --region.",
+            )
+        case exceptions.ConnectionError() | exceptions.HTTPClientError():
             return CommandError(
                 Problem.UNREACHABLE,
                 f"AWS cannot be reached: {text}",

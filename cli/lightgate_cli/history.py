@@ -1,5 +1,6 @@
 """`lightgate history`: the releases of an app."""
 
+import re
 from datetime import datetime
 
 import click
@@ -104,7 +105,7 @@ def _started_by(record: ReadableRecord) -> str:
         return "rollback"
     if record.started_by is not StartedBy.PERSON:
         return record.started_by.value
-    who = (record.who or "person").rpartition("/")[2]
+    who = re.split("[/:]", record.who or "person")[-1]
     match record.kind:
         case ReleaseKind.ROLLBACK:
             return f"{who}, rollback"

@@ -8,10 +8,26 @@ import click
 
 from lightgate_cli import next_command
 
+
+def _not_empty(
+    context: click.Context,  # noqa: ARG001
+    option: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> str | None:
+    """An unset variable of a script must not lead to the stack of another account."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty")
+    return value
+
+
+def _name(option: str, words: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    return click.option(option, metavar="NAME", callback=_not_empty, help=words)
+
+
 _OPTIONS = (
-    click.option("--profile", metavar="NAME", help="The AWS profile. [default: that of the shell]"),
-    click.option("--region", metavar="NAME", help="The AWS region. [default: that of the profile]"),
-    click.option("--stack", metavar="NAME", help="The stack of Lightgate. [default: lightgate]"),
+    _name("--profile", "The AWS profile. [default: that of the shell]"),
+    _name("--region", "The AWS region. [default: that of the profile]"),
+    _name("--stack", "The stack of Lightgate. [default: lightgate]"),
     click.option("--local", is_flag=True, help="Use the local cloud that runs on this machine."),
 )
 

@@ -230,3 +230,31 @@ def test_a_local_cloud_that_stops_leaves_the_announcement_of_another_one() -> No
         assert not file.exists()
         file.write_text(json.dumps({"endpoint": "http://127.0.0.1:3"}))
     assert file.exists()
+
+
+@pytest.mark.parametrize("option", ["--profile", "--region", "--stack"])
+def test_an_option_that_is_empty_is_a_wrong_call(
+    lightgate: Callable[..., Said], option: str
+) -> None:
+    said = lightgate("status", option, " ")
+
+    assert (said.code, said.output) == (2, "")
+    assert said.errors[-1] == f"Error: Invalid value for '{option}': it is empty"
+
+
+def test_an_empty_region_of_the_shell_is_none(
+    lightgate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+    assert lightgate("status").errors[0] == "error: No AWS region is set."
+
+
+def test_what_cannot_be_a_region_is_named(lightgate: Callable[..., Said]) -> None:
+    said = lightgate("status", "--region", "us east")
+
+    assert said.code == 2
+    assert said.errors[0].startswith("error: This is no region of AWS: ")

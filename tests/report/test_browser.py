@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from lightgate_cli.report import overview_of
 from lightgate_report.pages import OverviewPage, ReleasePage
 from lightgate_report.render import Frame, Theme, render_document, render_fragment
+from tests.cli import releases
+from tests.cli.test_release_texts import of_each_kind
+from tests.cli.test_status import facts, named
 from tests.report.browser import Browser
 from tests.report.parsed import parsed
 from tests.report.samples import demo_overview, demo_release, full_evidence, full_record, page_of
@@ -16,6 +20,10 @@ from tests.report.test_markup import HOSTILE, overview, release
 PAGES: Mapping[str, Callable[[], OverviewPage | ReleasePage]] = {
     "apps": demo_overview,
     "release": demo_release,
+    # Apps in each state, and releases of each kind and status.
+    "every-state": lambda: overview_of(
+        [*named().values(), facts(history=of_each_kind())], releases.NOW, title="Apps"
+    ),
     "every-fact": lambda: page_of(full_record(), full_evidence()),
     "long-words": lambda: release("x" * 3000),
     "long-words-of-apps": lambda: overview("x" * 3000),
@@ -42,7 +50,7 @@ def test_no_page_scrolls_sideways(browser: Browser, name: str, width: int) -> No
 
 @pytest.mark.parametrize("width", [400, 1600])
 @pytest.mark.parametrize("theme", [Theme.LIGHT, Theme.DARK])
-@pytest.mark.parametrize("name", ["apps", "release", "every-fact"])
+@pytest.mark.parametrize("name", ["apps", "release", "every-fact", "every-state"])
 def test_a_page_has_no_serious_problem_of_accessibility(
     browser: Browser, axe: str, name: str, theme: Theme, width: int
 ) -> None:

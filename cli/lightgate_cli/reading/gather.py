@@ -98,6 +98,9 @@ def _facts(read: SpecRead, connection: Connection, pool: ThreadPoolExecutor) -> 
     service = _result("The container service", shown, unread)
     asked = pool.submit(_ask, service, spec)
     progress, is_over = _result("The running execution", running, unread) or (None, False)
+    if is_over and connection.locks.read(app) != lock:
+        # The release has ended between two reads, and is not abandoned.
+        return _facts(read, connection, pool)
     was_asked, problem = asked.result()
     return AppFacts(
         app=app,

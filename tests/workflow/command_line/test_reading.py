@@ -6,11 +6,13 @@ import pytest
 
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.records.timeline import timeline
-from lightgate.release.lock import Pause
+from lightgate.release.lock import Lock, Pause
 from lightgate.release.pause import pause_app
 from lightgate.release.release import ReleaseKind
 from lightgate.verification.health import HttpAnswer
+from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
+from lightgate_cli.reading import gather
 from lightgate_cli.reading.app_status import AppStatus, Health, app_status
 from lightgate_cli.reading.explaining import Answer, Explanation, explain_push
 from lightgate_cli.reading.gather import all_apps, one_app, read_history
@@ -152,6 +154,27 @@ def test_a_release_whose_execution_was_stopped_is_abandoned(
     assert found.in_progress.is_abandoned
     assert commands.history()[0] == ("v2", "ABANDONED")
     assert commands.explain("v2").answer is Answer.ABANDONED
+
+
+@pytest.mark.usefixtures("good")
+def test_a_release_that_ends_between_two_reads_is_not_abandoned(
+    commands: Commands, stepper: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = push_and_go(stepper, "v2", after=0).run_to("Deploy")
+    read = gather.has_ended
+
+    def has_ended(lock: Lock, connection: Connection) -> bool:
+        if lock.holder is not None:
+            walk.run()
+        return read(lock, connection)
+
+    monkeypatch.setattr(gather, "has_ended", has_ended)
+
+    found = commands.status()
+
+    assert found.in_progress is None
+    assert found.last is not None
+    assert (found.last.tag, found.last.status) == ("v2", "SUCCEEDED")
 
 
 def test_a_refused_release_has_its_reason(good: World, commands: Commands) -> None:
