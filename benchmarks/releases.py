@@ -5,6 +5,7 @@ virtual time. So the figures are those of the waits and calls, and the same on e
 """
 
 import argparse
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,14 +70,16 @@ class Measured:
 def measure(modes: Sequence[str] = MODES) -> Iterator[Measured]:
     """Each release in each mode."""
     for mode in modes:
-        with _world() as world:
+        with reference_world() as world:
             for name, migrations in RELEASES.items():
                 yield _measure(world, mode, name, migrations)
 
 
 @contextmanager
-def _world() -> Iterator[World]:
+def reference_world() -> Iterator[World]:
     patch = pytest.MonkeyPatch()
+    # It tells of each optional member that a state does not find.
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
     try:
         with running_cloud(patch) as cloud:
             world = World(cloud, patch)
