@@ -13,6 +13,7 @@ from typing import Any
 
 from lightgate.gate.programs.supervisor.masking import CONTROLS, SHORTEST, secret_parts
 from lightgate.gate.programs.supervisor.masking import mask as mask_parts
+from lightgate.patterns import pattern
 
 _MASKED = "***"
 # Lightgate shows no text that is longer, and patterns take time.
@@ -21,7 +22,7 @@ _LONGEST_TEXT = 20_000
 _SHORTEST_PIECE = 12
 # Control characters, and those of a terminal or of a text that have no width.
 _INVISIBLE = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2060\ufeff"
-_FORMS = re.compile(
+_FORMS = pattern(
     rf"(?P<terminal>\\+(?:x1b|u001[bB]|033|e)\[[0-?]*[ -/]*[@-~]|{CONTROLS.pattern})"
     r"|(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
     r"|\\+(?P<octal>[0-3][0-7]{2})"
@@ -30,11 +31,11 @@ _FORMS = re.compile(
     r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,7}|#x[0-9a-fA-F]{1,6});)"
     rf"|(?P<dropped>\\+[nrtfv]?|[\s+'\"{_INVISIBLE}]+)"
 )
-_LEFT_OUT = re.compile(rf"[\s\\+'\"{_INVISIBLE}]+")
+_LEFT_OUT = pattern(rf"[\s\\+'\"{_INVISIBLE}]+")
 # A presigned URL, or a header or parameter that carries what signs one.
-_WORD = re.compile(r"[^\s\"'<>]+")
-_SIGNS = re.compile(r"(?i)x-amz-(?:signature|security-token|credential)")
-_SIGNATURE = re.compile(
+_WORD = pattern(r"[^\s\"'<>]+")
+_SIGNS = pattern(r"(?i)x-amz-(?:signature|security-token|credential)")
+_SIGNATURE = pattern(
     r"(?i)(x-amz-(?:signature|security-token|credential)\\*[\"']?\s*[:=]\s*\\*[\"']?)[^\s\"'<>,;\\]+"
 )
 
