@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pytest
 
-from benchmarks import report
+from benchmarks import prices, report
 from tests.component.running import running_cloud
 from tests.workflow.reporting_gates import ENDS_AFTER, Gate, told_plan
 from tests.workflow.world import APP, World, spec
@@ -72,6 +72,7 @@ def measure(modes: Sequence[str] = MODES) -> Iterator[Measured]:
     for mode in modes:
         with reference_world() as world:
             for name, migrations in RELEASES.items():
+                report.progress(f"{mode}, {name}")
                 yield _measure(world, mode, name, migrations)
 
 
@@ -151,10 +152,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     arguments = parser.parse_args()
     print(EXPLANATION)
-    text = report.table(HEAD, [row(one) for one in measure()])
-    print(text)
+    measured = list(measure())
+    text = report.table(HEAD, [row(one) for one in measured])
+    [usual] = [one for one in measured if (one.mode, one.name) == ("always", "second")]
+    compared = prices.table(usual.total, usual.dollars)
+    print(f"{text}\n\n{compared}")
     if arguments.write:
         report.write("releases", text)
+        report.write("prices", compared)
 
 
 if __name__ == "__main__":
