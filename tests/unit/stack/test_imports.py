@@ -12,9 +12,9 @@ _LOADED = """
 import importlib, json, re, sys
 compile, compiling = re.compile, set()
 
-def remember(*arguments):
+def remember(*arguments, **named):
     compiling.add(sys._getframe(1).f_globals["__name__"])
-    return compile(*arguments)
+    return compile(*arguments, **named)
 
 re.compile = remember
 importlib.import_module(f"functions.{sys.argv[1]}.app")
