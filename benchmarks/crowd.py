@@ -1,8 +1,8 @@
 """Apps that are pushed at the same moment, each with its own service and database.
 
 The real functions and the real state machine run in the simulated account of `tests/faults`. Each
-execution has a thread. One thread runs at a time, and hands over where it waits, so a function that
-waits within itself keeps no other release waiting. As in Lambda, an environment serves one call at
+execution has a thread. One thread runs at a time, and the next one goes on while it waits. So a
+function that waits within itself delays no other release. As in Lambda, an environment serves one call at
 a time, and a new one remembers nothing.
 """
 

@@ -1,8 +1,8 @@
 """Which limit of an account many releases reach first: a simulation from the trace of one release.
 
 All apps are pushed within one minute. Each of them repeats the measured requests, states and
-running functions of one release, and a limit is a bucket that AWS fills at a steady rate. What a
-release has to wait for a full bucket is its delay.
+running functions of one release. A limit is a bucket that AWS fills at a steady rate. A release
+waits while the bucket is empty.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Many apps that release at once: what a release costs then, and which limit comes first."""
+"""Many apps that release at once: the cost of a release, and the limit that comes first."""
 
 from collections.abc import Mapping
 
