@@ -2,8 +2,8 @@
 
 The real functions and the real state machine run in the simulated account of `tests/faults`. Each
 execution has a thread. One thread runs at a time, and the next one goes on while it waits. So a
-function that waits within itself delays no other release. As in Lambda, an environment serves one call at
-a time, and a new one remembers nothing.
+function that waits within itself delays no other release. As in Lambda, an environment serves one
+call at a time, and a new one remembers nothing.
 """
 
 import heapq

@@ -77,7 +77,7 @@ def measure(name: str, statement: str, rounds: int, layer: Path) -> Start:
 
 
 def build(folder: Path) -> Path:
-    """Make the layer: the package, the methods of its dataclasses, and the packages that it needs."""
+    """Make the layer: the package, the methods of its dataclasses, and what the package needs."""
     shutil.copytree(CORE / "lightgate", folder / "lightgate")
     for name in re.findall(r"^([\w-]+).*==", (CORE / "requirements.txt").read_text(), re.MULTILINE):
         for file in distribution(name).files or ():
