@@ -7,7 +7,7 @@ import time
 
 from benchmarks import report
 
-PARTS = ("releases", "polls", "alternatives", "growth", "functions", "gate")
+PARTS = ("releases", "polls", "alternatives", "growth", "functions", "request", "gate")
 
 
 def main() -> int:
