@@ -94,7 +94,7 @@ def _with_snapshots(resource_of: _Resource) -> _Resource:
 
 
 def _with_parameters(resource_of: _Resource) -> _Resource:
-    """Return the ARN of the first parameter that a call reads. The engine returns `*` for several."""
+    """Return the ARN of the first of several parameters. The engine returns `*` for them."""
 
     def extract_resource_arn(*call: Any) -> str:  # noqa: ANN401 - the engine has no types
         service, _, _, _, body, _, region, account = call
