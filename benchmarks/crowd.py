@@ -23,7 +23,6 @@ from types import ModuleType
 from typing import Any
 
 from lightgate.aws.dynamodb import as_values
-from tests.faults import clock
 from tests.faults.gate import Plan
 from tests.faults.matrix import new_world
 from tests.faults.wire import Call
@@ -67,8 +66,8 @@ def released(apps: int) -> Used:
     Raises:
         RuntimeError: one of the releases has not succeeded.
     """
-    clock._CALL = _CALL
     world = new_world()
+    world.clock.call_takes = _CALL
     for number in range(2, apps + 1):
         world.add_app(_app(number))
     world.account.database.snapshot_takes = _SNAPSHOT
