@@ -23,6 +23,16 @@ from tests.workflow.world import APP, SUCCEEDED, World, spec
 GIVES_UP = 90.0
 _BAD = "the new version answers each request with 500"
 
+_FAILED = {
+    "event": "failed",
+    "cause": "exit",
+    "error": "ValueError: no crop",
+    "migration": "a.0004",
+    "exitCode": 1,
+    "database": "unchanged",
+    "lastLines": ["ValueError: no crop"],
+}
+
 type Pauses = Callable[[], Iterator[float]]
 
 
@@ -115,30 +125,6 @@ def _when_live(world: World) -> list[tuple[float, int]]:
     return changes
 
 
-class _FailingGate(Gate):
-    """Its migration fails, and Lightsail gives the deployment up later."""
-
-    failed_at = timedelta.max
-
-    def _succeed(self) -> None:
-        version, self._is_over = max(self._world.lightsail.deployments(APP)), True
-        self.failed_at = self._world.clock.waited
-        self.tell(
-            {
-                "event": "failed",
-                "cause": "exit",
-                "error": "ValueError: no crop",
-                "migration": "a.0004",
-                "exitCode": 1,
-                "database": "unchanged",
-                "lastLines": ["ValueError: no crop"],
-            }
-        )
-        self._world.lightsail.services[APP].later(
-            timedelta(seconds=GIVES_UP), lambda service: service.failed(version)
-        )
-
-
 def _of_lightgate() -> Measured:
     """The figures of an app that has been released before."""
     with reference_world() as world:
@@ -172,15 +158,29 @@ def _release(world: World, migration: str) -> None:
 
 
 def _news(world: World) -> float:
-    """From the failed migration to its message."""
-    gate = _FailingGate(world, plan=told_plan("a.0004"), starts=NODE, takes=MIGRATION)
+    """From the failed migration to its message. Lightsail gives the deployment up later."""
+    gate = Gate(world, plan=told_plan("a.0004"), starts=NODE, takes=MIGRATION)
+    failed_at: list[timedelta] = []
     published: list[timedelta] = []
+
+    def fail() -> None:
+        if failed_at:
+            return
+        failed_at.append(world.clock.waited)
+        gate.tell(_FAILED)
+        version = max(world.lightsail.deployments(APP))
+        world.lightsail.services[APP].later(
+            timedelta(seconds=GIVES_UP), lambda service: service.failed(version)
+        )
+
+    gate._succeed = fail  # type: ignore[method-assign]
     world.cloud.faults.watch(
         lambda call: published.append(world.clock.waited) if call == "sns.Publish" else None
     )
     world.release()
     world.cloud.faults.watch_no_more()
-    return min(at - gate.failed_at for at in published if at >= gate.failed_at).total_seconds()
+    [failed] = failed_at
+    return min(at - failed for at in published if at >= failed).total_seconds()
 
 
 def _unhealthy(world: World, live: list[tuple[float, int]]) -> float:

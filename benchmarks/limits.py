@@ -12,7 +12,6 @@ from benchmarks.crowd import ROUND_TRIP, Used
 
 MOST_APPS = 10_000
 _WITHIN = 60
-_LONGEST = 20_000
 # The pages of SSM, as lightgate.aws.ssm reads them.
 _LISTED, _READ = 50, 10
 _READERS = 2
