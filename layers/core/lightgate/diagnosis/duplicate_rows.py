@@ -13,7 +13,7 @@ from lightgate.gate.gate_report import Failure
 from lightgate.patterns import pattern
 
 _NEW_RULE = pattern(r'could not create unique index "([^"]+)"')
-_NEW_ROW = pattern(r'duplicate key value violates unique constraint "([^"]+)"')
+_NEW_ROW = pattern(r'duplicate key value violates unique constraint "((?!pg_)[^"]+)"')
 # The app can write this line too, and the query is there to copy.
 _KEY = pattern(r"Key \(((?:(?!;|--|/\*).){1,200}?)\)=\(")
 _ENTRY = pattern(r"""\(1062, ["']+Duplicate entry .* for key \\?'(?:([\w$]+)\.)?([^'\\]+)""")
