@@ -63,11 +63,8 @@ fuzz-compatibility: $(READY) ## Compare the classes of random migrations with wh
 prove-sites: $(READY) ## Compare the classes of 50 migrations of each real site with what old code can do: [SEED=n] [OPTIONS="--site wagtail"]
 	@python -m tests.sites.proof $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
-benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
-	@python -m benchmarks.releases $(OPTIONS)
-	@python -m benchmarks.functions $(OPTIONS)
-	@python -m benchmarks.request $(OPTIONS)
-	@python -m benchmarks.gate
+benchmark: $(READY) ## Measure what a release and the gate cost: [OPTIONS="--only growth --write"]
+	@python -m benchmarks $(OPTIONS)
 
 plan: $(READY) ## Show the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]
 	@python -m lightgate_cli plan $(SPEC) $(if $(IMAGE),--image $(IMAGE)) $(if $(IMAGE_CONFIG),--image-config $(IMAGE_CONFIG))

@@ -5,6 +5,7 @@ virtual time. So the figures are those of the waits and calls, and the same on e
 """
 
 import argparse
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from datetime import timedelta
 
 import pytest
 
-from benchmarks import report
+from benchmarks import prices, report
 from tests.component.running import running_cloud
 from tests.workflow.reporting_gates import ENDS_AFTER, Gate, told_plan
 from tests.workflow.world import APP, World, spec
@@ -69,14 +70,17 @@ class Measured:
 def measure(modes: Sequence[str] = MODES) -> Iterator[Measured]:
     """Each release in each mode."""
     for mode in modes:
-        with _world() as world:
+        with reference_world() as world:
             for name, migrations in RELEASES.items():
+                report.progress(f"{mode}, {name}")
                 yield _measure(world, mode, name, migrations)
 
 
 @contextmanager
-def _world() -> Iterator[World]:
+def reference_world() -> Iterator[World]:
     patch = pytest.MonkeyPatch()
+    # It tells of each optional member that a state does not find.
+    logging.getLogger("moto").setLevel(logging.CRITICAL)
     try:
         with running_cloud(patch) as cloud:
             world = World(cloud, patch)
@@ -148,10 +152,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     arguments = parser.parse_args()
     print(EXPLANATION)
-    text = report.table(HEAD, [row(one) for one in measure()])
-    print(text)
+    measured = list(measure())
+    text = report.table(HEAD, [row(one) for one in measured])
+    [usual] = [one for one in measured if (one.mode, one.name) == ("always", "second")]
+    compared = prices.table(usual.total, usual.dollars)
+    print(f"{text}\n\n{compared}")
     if arguments.write:
         report.write("releases", text)
+        report.write("prices", compared)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of which all columns but the first are numbers."""
     rules = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rules, *rows))
+
+
+def progress(text: str) -> None:
+    """Say what is measured now."""
+    print(f"... {text}", file=sys.stderr, flush=True)
 
 
 def write(section: str, text: str) -> None:

@@ -116,7 +116,7 @@ def _fix_tags(connection: Connection, app: str, *, is_agreed: bool) -> None:
 
 def _report(connection: Connection, app: str | None) -> DoctorReport:
     """Raises CommandError if there is no such app or no such stack."""
-    names = sorted(text.app for text in connection.apps.all())
+    names = sorted(connection.apps.names())
     specs = [read_spec(name, connection) for name in ([app] if app is not None else names)]
     if app is not None and not specs[0].exists:
         raise no_such_app(app, connection)

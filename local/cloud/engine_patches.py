@@ -93,7 +93,21 @@ def _with_snapshots(resource_of: _Resource) -> _Resource:
     return extract_resource_arn
 
 
-iam_actions.extract_resource_arn = _with_snapshots(iam_actions.extract_resource_arn)
+def _with_parameters(resource_of: _Resource) -> _Resource:
+    """Return the ARN of the first of several parameters. The engine returns `*` for them."""
+
+    def extract_resource_arn(*call: Any) -> str:  # noqa: ANN401 - the engine has no types
+        service, _, _, _, body, _, region, account = call
+        arn = resource_of(*call)
+        names = json.loads(body or "{}").get("Names") if (service, arn) == ("ssm", "*") else None
+        return f"arn:aws:ssm:{region}:{account}:parameter{names[0]}" if names else arn
+
+    return extract_resource_arn
+
+
+iam_actions.extract_resource_arn = _with_parameters(
+    _with_snapshots(iam_actions.extract_resource_arn)
+)
 
 
 def _tags_of_rds() -> Iterator[tuple[str, list[Mapping[str, str]]]]:

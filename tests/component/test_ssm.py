@@ -1,4 +1,5 @@
 import json
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -38,7 +39,9 @@ def test_only_the_parameters_directly_below_the_path_are_apps(
     assert [spec.app for spec in apps.all()] == ["crops"]
 
 
-def test_only_specs_that_have_changed_are_read_again(cloud: Cloud, apps: AppParameters) -> None:
+def test_only_specs_that_have_changed_are_read_again(
+    cloud: Cloud, apps: AppParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for app in ("changed", "kept", "stored anew", "removed"):
         put(cloud, f"{PATH}/{app.replace(' ', '-')}", "before")
     assert {spec.text for spec in apps.all()} == {"before"}
@@ -48,13 +51,28 @@ def test_only_specs_that_have_changed_are_read_again(cloud: Cloud, apps: AppPara
     # Counts from version 1 once more.
     client.delete_parameter(Name=f"{PATH}/stored-anew")
     put(cloud, f"{PATH}/stored-anew", "after")
-    calls: list[str] = []
-    cloud.faults.watch(calls.append)
+    read = Mock(wraps=client.get_parameters)
+    monkeypatch.setattr(client, "get_parameters", read)
 
     found = {spec.app: spec.text for spec in apps.all()}
 
     assert found == {"changed": "after", "kept": "before", "stored-anew": "after"}
-    assert calls.count("ssm.GetParameter") == 2
+    read.assert_called_once_with(Names=[f"{PATH}/changed", f"{PATH}/stored-anew"])
+
+
+def test_sixty_specs_are_read_with_six_calls_and_not_again(
+    cloud: Cloud, apps: AppParameters
+) -> None:
+    for number in range(60):
+        put(cloud, f"{PATH}/app-{number:02}")
+    calls: list[str] = []
+    cloud.faults.watch(calls.append)
+
+    assert len(list(apps.all())) == 60
+    assert len(list(apps.all())) == 60
+
+    assert calls.count("ssm.GetParameters") == 6
+    assert set(calls) == {"ssm.DescribeParameters", "ssm.GetParameters"}
 
 
 def test_without_an_app_there_is_none(apps: AppParameters) -> None:
@@ -66,9 +84,15 @@ def test_an_app_that_is_removed_while_all_are_read_is_none(
 ) -> None:
     put(cloud, f"{PATH}/crops")
     put(cloud, f"{PATH}/weather")
-    cloud.faults.refuse("ssm.GetParameter", "ParameterNotFound")
+    cloud.faults.watch(
+        lambda call: (
+            cloud.client("ssm").delete_parameter(Name=f"{PATH}/weather")
+            if call == "ssm.GetParameters"
+            else None
+        )
+    )
 
-    assert len(list(apps.all())) == 1
+    assert [spec.app for spec in apps.all()] == ["crops"]
 
 
 def test_an_earlier_version_of_a_spec_can_still_be_read(cloud: Cloud, apps: AppParameters) -> None:

@@ -22,12 +22,13 @@ class VirtualClock:
     """All of this process reads this clock, also the simulated services.
 
     `deadline` ends the function that runs, by the clock of everybody else. `skew` is by how much
-    the functions' clock is ahead of that.
+    the functions' clock is ahead of that. A call of AWS takes `call_takes`.
     """
 
     def __init__(self) -> None:
         self.deadline: datetime | None = None
         self.skew = timedelta()
+        self.call_takes = _CALL
         self._ahead = timedelta()
         self._watchers: list[Callable[[], None]] = []
         self._is_watched = False
@@ -65,7 +66,7 @@ class VirtualClock:
 
     def call(self) -> None:
         """Let the time pass that a call of AWS takes."""
-        self._pass(_CALL)
+        self._pass(self.call_takes)
 
     def sleep(self, seconds: float) -> None:
         end = self.now() + timedelta(seconds=seconds)

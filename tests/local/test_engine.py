@@ -173,6 +173,23 @@ def test_a_role_may_delete_those_snapshots_that_its_policy_names(account: Accoun
     assert left == []
 
 
+def test_a_role_may_read_several_parameters_below_the_path_that_its_policy_names(
+    account: Account,
+) -> None:
+    owner, path = account.client("ssm"), f"/{uuid4().hex}/apps"
+    names = [f"{path}/crops", f"{path}/weather"]
+    for name in names:
+        owner.put_parameter(Name=name, Value="{}", Type="String")
+    ours = f"arn:aws:ssm:*:*:parameter{path}/*"
+    theirs = "arn:aws:ssm:*:*:parameter/other/apps/*"
+
+    with pytest.raises(ClientError, match="not authorized"):
+        of_a_role(account, "ssm", "ssm:GetParameters", theirs).get_parameters(Names=names)
+    found = of_a_role(account, "ssm", "ssm:GetParameters", ours).get_parameters(Names=names)
+
+    assert sorted(each["Name"] for each in found["Parameters"]) == names
+
+
 OF_STACK = {"StringEquals": {"aws:ResourceTag/lightgate:stack": "lightgate"}}
 
 

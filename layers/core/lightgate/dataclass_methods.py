@@ -1,8 +1,8 @@
 """The methods that dataclasses write, as bytecode that the build of the layer has put beside them.
 
 A dataclass writes its methods as text, and compiles this text each time its module is imported. No
-bytecode file has the result, and in a Lambda function it is half of the time that the import of a
-step takes (docs/benchmarks.md). `build_methods` compiles the texts once.
+bytecode file has the result. Without one, that was half of the time that the import of a step took
+in a Lambda function. `build_methods` compiles the texts once.
 """
 
 import dataclasses

@@ -6,16 +6,17 @@ classes carry such a situation from the place that finds it to the step that ret
 """
 
 import enum
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NoReturn
+
+from lightgate.patterns import pattern
 
 # The state machine carries 256 KB, and a person reads less.
 _LONGEST_REASON = 2000
 _ENDS = (".", "!", "?", ":", "…")
 # A command of AWS without the end of a sentence behind it.
-_COMMAND = re.compile(r" aws [a-z0-9-]+ [a-z-]+ --(?:(?!\. ).)*$")
+_COMMAND = pattern(r" aws [a-z0-9-]+ [a-z-]+ --(?:(?!\. ).)*$")
 
 
 class LightgateError(Exception):

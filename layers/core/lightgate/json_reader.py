@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lightgate.patterns import pattern
+
 LONGEST_TEXT = 4096
 _SHOWN_CHARACTERS = 60
 # A document may be wrong in thousands of places, and the state machine carries 256 KB.
 _MOST_REASONS = 40
 _LONGEST_PATH = 200
 # User and password in a URL: a wrong value is shown to all subscribers.
-_USER_INFO = re.compile(r"(?<=://)[^\s\"']*@")
+_USER_INFO = pattern(r"(?<=://)[^\s\"']*@")
 # Characters that only a shell understands. Without them a string is a list of words.
-_SHELL_SYNTAX = re.compile(r"[^\w\s./:=@%+,-]")
+_SHELL_SYNTAX = pattern(r"[^\w\s./:=@%+,-]")
 
 
 # A place has at most so many keys and indices, because no rule needs more.
@@ -255,16 +257,16 @@ _SAVE_AS_UTF_8 = "save the file as UTF-8 without a byte order mark"
 # The advice for a text that is not JSON: by the text at the place of the error, then by the
 # message of Python's parser.
 _WHAT_TO_DO_AT = (
-    (re.compile(r"\ufeff"), f"a byte order mark (BOM) stands here; {_SAVE_AS_UTF_8}"),
-    (re.compile(r"//|/\*|#"), "JSON has no comments; remove this one"),
-    (re.compile(r"['`]"), 'JSON takes no single quotes; write double quotes (")'),
+    (pattern(r"\ufeff"), f"a byte order mark (BOM) stands here; {_SAVE_AS_UTF_8}"),
+    (pattern(r"//|/\*|#"), "JSON has no comments; remove this one"),
+    (pattern(r"['`]"), 'JSON takes no single quotes; write double quotes (")'),
     (
-        re.compile("[\u2018-\u201f\u00ab\u00bb]"),
+        pattern("[\u2018-\u201f\u00ab\u00bb]"),
         'these are typographic quotes; write double quotes (")',
     ),
-    (re.compile(r"(?:True|False|None)\b"), "this is Python; write true, false or null"),
+    (pattern(r"(?:True|False|None)\b"), "this is Python; write true, false or null"),
 )
-_YAML = re.compile(r"---|[A-Za-z][\w-]*:(?:\s|$)")
+_YAML = pattern(r"---|[A-Za-z][\w-]*:(?:\s|$)")
 _COMMA_TOO_MANY = ("Expecting property name", "Expecting value")
 _WHAT_TO_DO = (
     (

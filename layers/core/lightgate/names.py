@@ -8,6 +8,8 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
+from lightgate.patterns import pattern
+
 PREFIX = "lightgate"
 
 
@@ -62,7 +64,7 @@ _LONGEST_SUFFIX = len(_AGAIN)
 _SHORT_APP_NAME = 9
 
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST = pattern(r"sha256:[0-9a-f]{64}")
 
 
 _MOMENT = "%Y%m%dt%H%M%Sz"

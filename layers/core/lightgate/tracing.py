@@ -5,14 +5,15 @@ it. Such a text may quote the request, and with it secrets. A trace keeps what f
 type of the error, AWS's code, the operation and the stack.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Tracer
 
+from lightgate.patterns import pattern
+
 # All that is kept of an error of AWS.
-_WHAT_FAILED = re.compile(
+_WHAT_FAILED = pattern(
     r"An error occurred \([\w.:#-]{1,100}\) when calling the \w{1,100} operation"
 )
 

@@ -103,11 +103,12 @@ def _ssm(operation: str, parameters: Json) -> Iterator[Need]:
     if operation == "DescribeParameters":
         yield Need(action="ssm:DescribeParameters", resource="*")
         return
-    # A version or a label may follow the name.
-    name = parameters.get("Name") or parameters["ResourceId"]
-    path = name.rpartition("parameter/")[2] if name.startswith("arn:") else name.lstrip("/")
-    resource = _arn("ssm", f"parameter/{path.partition(':')[0]}")
-    yield Need(action=f"ssm:{operation}", resource=resource)
+    names = parameters.get("Names") or [parameters.get("Name") or parameters["ResourceId"]]
+    for name in names:
+        # A version or a label may follow the name.
+        path = name.rpartition("parameter/")[2] if name.startswith("arn:") else name.lstrip("/")
+        resource = _arn("ssm", f"parameter/{path.partition(':')[0]}")
+        yield Need(action=f"ssm:{operation}", resource=resource)
 
 
 def _given(prefix: str, *names: str) -> Callable[[str, Json], Iterator[Need]]:

@@ -95,7 +95,7 @@ def test_a_stack_reads_the_specs_of_its_own_apps_only(stack: str) -> None:
         for resource in transformed().values()
         for policy in resource.get("Properties", {}).get("Policies", ())
         for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Action"] == "ssm:GetParameter"
+        if statement["Action"] in ("ssm:GetParameter", "ssm:GetParameters")
     }
 
     parameters = "arn:aws:ssm:us-east-1:123456789012:parameter"

@@ -191,10 +191,11 @@ def stored_at(world: World, stored: timedelta) -> None:
     moment = world.clock.now() + stored
 
     def change(answer: dict[str, Any]) -> None:
-        if answer["Parameter"]["Name"] == PARAMETER:
-            answer["Parameter"]["LastModifiedDate"] = moment
+        for found in answer["Parameters"]:
+            if found["Name"] == PARAMETER:
+                found["LastModifiedDate"] = moment
 
-    world.cloud.faults.change_answers("ssm.GetParameter", change)
+    world.cloud.faults.change_answers("ssm.GetParameters", change)
 
 
 @pytest.fixture

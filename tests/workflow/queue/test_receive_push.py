@@ -57,6 +57,29 @@ def test_a_push_releases_the_app_that_watches_it(world: World) -> None:
     assert name.startswith(f"{APP}-{world.digest.removeprefix('sha256:')[:12]}-")
 
 
+def test_a_push_reads_only_the_specs_that_have_changed_since_the_last_one(world: World) -> None:
+    for number in range(25):
+        world.put_spec(spec(repository=f"other-{number}"), app=f"other-{number}")
+    reads: list[str] = []
+    world.cloud.faults.watch(
+        lambda call: (
+            reads.append(call)
+            if call.startswith("ssm.Get") and world.functions.running == "receive_push"
+            else None
+        )
+    )
+
+    receive(world, push_of(world, **{"repository-name": "of-nobody"}))
+    assert reads == ["ssm.GetParameters"] * 3
+
+    receive(world, push_of(world, **{"repository-name": "of-nobody"}))
+    assert reads == ["ssm.GetParameters"] * 3
+
+    world.put_spec(spec(repository="other"), app="other-7")
+    receive(world, push_of(world, **{"repository-name": "of-nobody"}))
+    assert reads == ["ssm.GetParameters"] * 4
+
+
 def test_a_repeated_event_starts_nothing(world: World) -> None:
     pushed = push_of(world)
     first = receive(world, pushed)

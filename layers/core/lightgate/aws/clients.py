@@ -1,6 +1,5 @@
 """How every client talks to AWS: bounded in time, with retries where they are safe."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,10 +8,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lightgate.errors import LightgateError, UnreachableError, raise_alone
+from lightgate.patterns import pattern
 
 _CONNECT_TIMEOUT_SECONDS = 3
 _READ_TIMEOUT_SECONDS = 20
-_CODE = re.compile(r"[\w.:#-]{1,100}")
+_CODE = pattern(r"[\w.:#-]{1,100}")
 
 
 def make_client(service: str, *, attempts: int = 4, seconds: int = _READ_TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 - boto3 is untyped

@@ -1,6 +1,5 @@
 """Where the images of a deployment are kept: ECR, and the store of each container service."""
 
-import re
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -9,8 +8,9 @@ from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusedError, UnreachableError
 from lightgate.image.addresses import ImageAddress, RegistryAddress
 from lightgate.image.config import INDEX_TYPES, MANIFEST_TYPES, Manifest, platform_digest
+from lightgate.patterns import pattern
 
-_STORED = re.compile(r":(?P<service>[a-z0-9-]+)\.[a-z0-9-]+\.(?P<number>\w+)")
+_STORED = pattern(r":(?P<service>[a-z0-9-]+)\.[a-z0-9-]+\.(?P<number>\w+)")
 # An image that was archived is the latter.
 _GONE = {"ImageNotFound", "ImageInaccessible"}
 

@@ -1,10 +1,10 @@
 """AWS Systems Manager parameters: the app specs."""
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +12,9 @@ from botocore.exceptions import ClientError
 from lightgate.aws.clients import error_code, reaching
 from lightgate.errors import RefusalCode, RefusedError, SpecError, SpecReplacedError
 from lightgate.release.release import UsedSpec
+
+# The most parameters that SSM returns in one answer: of a list, and of reading by name.
+_LONGEST_PAGE, _MOST = 50, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +53,22 @@ class AppParameters:
 
         A SecureString yields its encrypted text, so that callers see a broken spec and no gap.
 
-        The list first, then each value by its name: reading all values by path would need a
+        The list first, then the values by their names: reading all values by path would need a
         permission that cannot be confined to this path everywhere.
         """
         listed = dict(self._listed())
-        self._kept = {app: text for app, text in self._kept.items() if app in listed}
-        for app, (version, stored_at) in listed.items():
-            kept = self._kept.get(app)
-            if kept is None or (kept.version, kept.stored_at) != (version, stored_at):
-                # An app that is removed in this moment is simply no longer one.
-                with contextlib.suppress(RefusedError):
-                    yield self._keep(_text(app, self._parameter(app, None)))
-            else:
-                yield kept
+        self._kept = {
+            app: text
+            for app, text in self._kept.items()
+            if listed.get(app) == (text.version, text.stored_at)
+        }
+        for apps in batched((app for app in listed if app not in self._kept), _MOST, strict=False):
+            names = [f"{self._path}/{app}" for app in apps]
+            # It leaves out an app that is removed in this moment.
+            for found in self._client.get_parameters(Names=names)["Parameters"]:
+                app = found["Name"].rpartition("/")[2]
+                self._kept[app] = _text(app, found)
+        yield from self._kept.values()
 
     def names(self) -> Iterator[str]:
         """The apps that have a spec, in no particular order."""
@@ -71,16 +77,13 @@ class AppParameters:
     def _listed(self) -> Iterator[tuple[str, tuple[int, datetime]]]:
         """Each app with the version of its parameter and the moment at which that was stored."""
         pages = self._client.get_paginator("describe_parameters").paginate(
-            ParameterFilters=[{"Key": "Path", "Option": "OneLevel", "Values": [self._path]}]
+            ParameterFilters=[{"Key": "Path", "Option": "OneLevel", "Values": [self._path]}],
+            PaginationConfig={"PageSize": _LONGEST_PAGE},
         )
         for page in pages:
             for found in page["Parameters"]:
                 app = found["Name"].rpartition("/")[2]
                 yield app, (found["Version"], found["LastModifiedDate"].astimezone(UTC))
-
-    def _keep(self, text: SpecText) -> SpecText:
-        self._kept[text.app] = text
-        return text
 
     @reaching("SSM")
     def others(self, app: str) -> list[SpecText]:

@@ -1,16 +1,16 @@
 """Which images run, and whether a reference brings the same image for ever."""
 
-import re
 from collections.abc import Mapping
 
 from lightgate.deployment.status import Deployment
 from lightgate.names import COMMAND_CONTAINER, PIN_TAG_PREFIX
+from lightgate.patterns import pattern
 from lightgate.spec.keys import AppSpec
 
-_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
-_PINNED_TAG = re.compile(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
-_STORED = re.compile(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
-_PRIVATE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
+_DIGEST = pattern(r".+@sha256:[0-9a-f]{64}")
+_PINNED_TAG = pattern(rf".+:{PIN_TAG_PREFIX}[0-9a-f]{{12}}")
+_STORED = pattern(r":[a-z0-9-]+\.[a-z0-9-]+\.(\w+)")
+_PRIVATE = pattern(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/.+")
 
 
 def other_images(spec: AppSpec) -> list[str]:

@@ -3,14 +3,15 @@
 Without Python among the words, the gate reads from the script itself which Python runs it.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lightgate.patterns import pattern
+
 type _Words = tuple[str, ...]
 
-_PYTHON = re.compile(r"(.*/)?(python|pypy)[0-9.]*t?")
-_WITH_A_WORD = re.compile(r"-[a-zA-Z]*[WX]|--check-hash-based-pycs")
+_PYTHON = pattern(r"(.*/)?(python|pypy)[0-9.]*t?")
+_WITH_A_WORD = pattern(r"-[a-zA-Z]*[WX]|--check-hash-based-pycs")
 # Options of uv, whose value may be the name of a Python.
 _NAMES_A_PYTHON = ("--python", "-p")
 

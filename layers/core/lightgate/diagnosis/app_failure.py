@@ -27,11 +27,12 @@ from lightgate.diagnosis.puller import statement
 from lightgate.diagnosis.symptoms import Diagnosis, Remedy, Symptoms
 from lightgate.gate.evidence import exceptions, is_consequence
 from lightgate.gate.gate_report import Phase
+from lightgate.patterns import pattern
 from lightgate.spec.success_codes import accepts
 
-_STARTED = re.compile(r"Started (\d+) new nodes?")
+_STARTED = pattern(r"Started (\d+) new nodes?")
 QUOTED_LINES = 3
-_SCRIPT = re.compile(r"\.\w+'?: exec format error|entrypoint", re.IGNORECASE)
+_SCRIPT = pattern(r"\.\w+'?: exec format error|entrypoint", re.IGNORECASE)
 _ABOUT_A_SCRIPT = (
     " If the program is a script, its first line may be missing, such as #!/bin/sh: add it instead."
 )

@@ -6,7 +6,6 @@ version that still serves writes there too. They explain a failure, and decide n
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,19 +14,20 @@ from lightgate.diagnosis.log_search import phrase_of
 from lightgate.gate.evidence import TRACEBACK
 from lightgate.gate.log_lines import events, plain_text
 from lightgate.gate.masking import Mask
+from lightgate.patterns import pattern
 
 _MOST_LINES = 200
 _MOST_SYSTEM_LINES = 50
 _MOST_FAILURES = 50
-_SYSTEM_LINE = re.compile(r"\[deployment:(\d+)\] (.*)")
+_SYSTEM_LINE = pattern(r"\[deployment:(\d+)\] (.*)")
 # What Lightsail writes last of a deployment that fails.
 TOO_LONG = "Took too long"
 CANCELED = "Canceled"
 _BEGIN = "Creating your deployment"
 # A request that went well, as access logs have it.
-_SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
+_SERVED = pattern(r'"[A-Z]+ \S+ HTTP/[\d.]+" 2\d\d\b')
 _LONGEST_READ = 2000
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_COLOUR = pattern(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """How a gate's command ended: its exit, its signal, its time limit, and what it left undone."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -17,13 +16,14 @@ from lightgate.diagnosis.symptoms import Diagnosis, Remedy, Symptoms
 from lightgate.gate.evidence import exceptions
 from lightgate.gate.gate_report import CommandStep, Detail, Failure, GateCause
 from lightgate.names import COMMAND_CONTAINER
+from lightgate.patterns import pattern
 from lightgate.spec.programs import PYTHON
 
 # By SIGINT, SIGQUIT or SIGTERM.
 _STOPPED_BY_A_SIGNAL = (128 + 2, 128 + 3, 128 + 15)
 _KILLED = 128 + 9
-_SIGNAL = re.compile(r"\bended by signal (\d+)\b")
-_SAYS_KILLED = re.compile(r"\bKilled\b|\bSIGKILL\b|[Oo]ut of memory")
+_SIGNAL = pattern(r"\bended by signal (\d+)\b")
+_SAYS_KILLED = pattern(r"\bKilled\b|\bSIGKILL\b|[Oo]ut of memory")
 _MEMORY = "Check the memory metric of the service, and choose a larger power if it was used up"
 _MEMORY_OF_A_MIGRATION = (
     "Check the memory metric of the service. Let the migration read rows in batches, such as with "
@@ -31,7 +31,7 @@ _MEMORY_OF_A_MIGRATION = (
 )
 _AGAIN = " The same image would fail again."
 # What Django, Python and argparse write of a command that they do not run.
-_NOT_RUN = re.compile(
+_NOT_RUN = pattern(
     r"Unknown command: |\S*python\S*: (?:can't open file|No module named) "
     r"|[\w.-]+(?: [\w.-]+)?: error: (?:unrecognized arguments|the following arguments are required"
     r"|argument |ambiguous option)|No Django settings specified"

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.gate.gate_report import Detail
+from lightgate.patterns import pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +122,11 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
 _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
     (
         Detail.DATABASE_FILE,
-        re.compile(r"unable to open database file|attempt to write a readonly database"),
+        pattern(r"unable to open database file|attempt to write a readonly database"),
     ),
     (
         Detail.NO_HOST,
-        re.compile(
+        pattern(
             r'server on socket "|domain socket "|local (?:MySQL |MariaDB )?server through socket'
             r'|server at "(?:localhost|127\.0\.0\.1)".* Connection refused'
             r"|[Cc]an't connect to (?:MySQL |MariaDB )?server on '(?:localhost|127\.0\.0\.1)"
@@ -133,28 +134,28 @@ _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
     ),
     (
         Detail.CERTIFICATE,
-        re.compile(
+        pattern(
             r"certificate verify failed|root certificate file|\(2026, |certificate (?:has expired"
             r"|is not yet valid)|server certificate for|SSL was required"
         ),
     ),
     (
         Detail.SERVER_TOO_OLD,
-        re.compile(
+        pattern(
             r"\w+ [\d.]+ or later is required|SCRAM authentication requires libpq"
             r"|authentication method (?:10|13) not supported"
         ),
     ),
     (
         Detail.TOO_MANY_CONNECTIONS,
-        re.compile(
+        pattern(
             r"[Tt]oo many (?:clients|connections)|slots are reserved"
             r"|has more than 'max_user_connections'|max_user_connections' resource"
         ),
     ),
     (
         Detail.NOT_ALLOWED,
-        re.compile(
+        pattern(
             r"authentication failed|no pg_hba\.conf entry|Access denied for user"
             r"|is not allowed to connect to this M|SSL (?:connection is )?required"
             r'|role ".*" does not exist|using insecure transport|no password supplied'
@@ -162,28 +163,26 @@ _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
     ),
     (
         Detail.NO_SUCH_DATABASE,
-        re.compile(r'database ".*" does not exist|Unknown database|no such database: '),
+        pattern(r'database ".*" does not exist|Unknown database|no such database: '),
     ),
     (
         Detail.READ_ONLY,
-        re.compile(
-            r"read-?only (?:transaction|database)|--read-only option|ReadOnlySqlTransaction"
-        ),
+        pattern(r"read-?only (?:transaction|database)|--read-only option|ReadOnlySqlTransaction"),
     ),
     (
         Detail.INSUFFICIENT_RESOURCES,
-        re.compile(r"DiskFull|No space left on device|disk is full|The table '.*' is full"),
+        pattern(r"DiskFull|No space left on device|disk is full|The table '.*' is full"),
     ),
     (
         Detail.NO_PRIVILEGE,
-        re.compile(
+        pattern(
             r"InsufficientPrivilege|permission denied (?:for|to)|must be (?:owner|superuser)"
             r"|command denied to user|Access denied; you need|not have the SUPER privilege"
         ),
     ),
     (
         Detail.UNREACHABLE,
-        re.compile(
+        pattern(
             r"connection to server at|the database system is (?:shutting down|starting up|in "
             r"recovery mode|not yet accepting)"
             r"|[Cc]an't connect to|could not (?:connect to server|translate host name)"
@@ -194,12 +193,12 @@ _WORDS: tuple[tuple[Detail, re.Pattern[str]], ...] = (
     ),
 )
 # So begins what a driver raises. Other services refuse connections in the same words.
-_OF_A_DRIVER = re.compile(
+_OF_A_DRIVER = pattern(
     r"(?:[\w.]+: |health check: )*"
     r"(?:django\.db\.|psycopg|pymysql\.|MySQLdb\.|sqlite3\.|_mysql_exceptions\.)"
 )
 # Words that only a database uses, also towards a client of its own, such as psql.
-_UNMISTAKABLE = re.compile(
+_UNMISTAKABLE = pattern(
     r"connection to server at|the database system is |too many clients|slots are reserved"
     r"|password authentication failed for user|no pg_hba\.conf entry|Access denied for user"
     r"|FATAL: +(?:database|role) \".*\" does not exist|Unknown database"

@@ -4,7 +4,6 @@ A pure function of the symptoms. The rule that explains most comes first: the er
 the release, then its gate, which knows why it stayed shut, then the app behind it.
 """
 
-import re
 from dataclasses import replace
 
 from lightgate.diagnosis.app_failure import (
@@ -24,8 +23,9 @@ from lightgate.diagnosis.symptoms import Diagnosis, Symptoms
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import Failure, GateCause, Phase
 from lightgate.gate.log_lines import plain_text
+from lightgate.patterns import pattern
 
-_BUSY = re.compile(
+_BUSY = pattern(
     r"Throttling|Rate exceeded|request rate has been exceeded|TooManyRequests|ServiceUnavailable"
     r"|Please wait for it to complete|Please try again in a few minutes"
 )

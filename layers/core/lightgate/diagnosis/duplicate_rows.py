@@ -10,12 +10,13 @@ from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import LogCause
 from lightgate.diagnosis.symptoms import Remedy
 from lightgate.gate.gate_report import Failure
+from lightgate.patterns import pattern
 
-_NEW_RULE = re.compile(r'could not create unique index "([^"]+)"')
-_NEW_ROW = re.compile(r'duplicate key value violates unique constraint "((?!pg_)[^"]+)"')
+_NEW_RULE = pattern(r'could not create unique index "([^"]+)"')
+_NEW_ROW = pattern(r'duplicate key value violates unique constraint "((?!pg_)[^"]+)"')
 # The app can write this line too, and the query is there to copy.
-_KEY = re.compile(r"Key \(((?:(?!;|--|/\*).){1,200}?)\)=\(")
-_ENTRY = re.compile(r"""\(1062, ["']+Duplicate entry .* for key \\?'(?:([\w$]+)\.)?([^'\\]+)""")
+_KEY = pattern(r"Key \(((?:(?!;|--|/\*).){1,200}?)\)=\(")
+_ENTRY = pattern(r"""\(1062, ["']+Duplicate entry .* for key \\?'(?:([\w$]+)\.)?([^'\\]+)""")
 # How Django ends the name of a unique rule: a hash of eight digits.
 _ENDING = r"_[0-9a-f]{8}_uniq"
 

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from itertools import pairwise
 
 from lightgate.gate.evidence import MARK, TRACEBACK, exceptions
+from lightgate.patterns import pattern
 
 # What may stand before a program's own words: a time, a level, a process, a logger.
 PREFIX = (
@@ -19,19 +20,19 @@ PREFIX = (
     r"(?:\[[^\]]{1,40}\] ?|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]+(?:Z| ?[+-][\d:]+)? +"
     r"|(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRIT(?:ICAL)?)\b:?(?:[\w.]+:)? *)*"
 )
-_PREFIX = re.compile(PREFIX)
-_MARK = re.compile(MARK)
+_PREFIX = pattern(PREFIX)
+_MARK = pattern(MARK)
 # How Django tells of a request that it has refused; and the request line of an access log.
 _PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one.value >= 400)
-_OF_A_REQUEST = re.compile(
+_OF_A_REQUEST = pattern(
     rf"""\b(?:{_PHRASES})(?: \(.*\))?: /|"[A-Z]+ (?:/|\*|https?:)|\bInvalid request from ip="""
 )
 # What servers write above the traceback of a request.
-_RAISED = re.compile(
+_RAISED = pattern(
     r"\b(?:Internal Server Error: /|Exception in ASGI application|Error handling request)"
 )
 # How the usual readers of settings put it: django-environ, python-decouple, environs, starlette.
-_MISSING = re.compile(
+_MISSING = pattern(
     r"(?:health check: )?(?:\w+\.)*"
     r"(?:ImproperlyConfigured: Set the (\w+) environment variable"
     r"|UndefinedValueError: (\w+) not found\. Declare it as envvar"
@@ -46,28 +47,26 @@ _MISSING = re.compile(
     r"|(?:\S+: (?:line )?\d+: )(\w+): (?:unbound variable|parameter (?:null or )?not set))"
 )
 # pydantic has the names in lines of their own, each with what is wrong below it.
-_INVALID = re.compile(
-    r"(?:\w+\.)*ValidationError: \d+ validation errors? for \w*(?:Settings|Config)"
-)
-_FIELD = re.compile(r"(\w+)$")
-_REQUIRED = re.compile(r"\s*[Ff]ield required\b")
-_KEY_ERROR = re.compile(r"(?:\w+\.)*KeyError: '(\w+)'")
+_INVALID = pattern(r"(?:\w+\.)*ValidationError: \d+ validation errors? for \w*(?:Settings|Config)")
+_FIELD = pattern(r"(\w+)$")
+_REQUIRED = pattern(r"\s*[Ff]ield required\b")
+_KEY_ERROR = pattern(r"(?:\w+\.)*KeyError: '(\w+)'")
 # A KeyError is about a variable only if the lookup was one in os.environ.
-_ENVIRON_FRAME = re.compile(r"environ\[|<frozen os>|[/\\]os\.py\"")
+_ENVIRON_FRAME = pattern(r"environ\[|<frozen os>|[/\\]os\.py\"")
 # What Python writes between the tracebacks of one error.
 _JOINS = ("The above exception was", "During handling of the above")
 _FRAMES_LOOKED_AT = 8
 _FIELDS_LOOKED_AT = 30
-_LISTENING = re.compile(
+_LISTENING = pattern(
     rf"{PREFIX}(?: \* )?(?:Listening at|(?:Uvicorn )?running on|Starting development server at"
     r"|Serving on|Listening on TCP address)[ :]+"
     r"(?:https?://)?(\[[0-9a-f:]*\]|[\w.-]+):(\d{1,5})\b",
     re.IGNORECASE,
 )
-_REQUEST = re.compile(r'"(GET|HEAD) (\S+) HTTP/[\d.]+" (\d{3})\b')
+_REQUEST = pattern(r'"(GET|HEAD) (\S+) HTTP/[\d.]+" (\d{3})\b')
 _LOOPBACK = ("127.", "localhost", "[::1]")
 # The user agent, where an access log has it: the last of what stands in quotes.
-_USER_AGENT = re.compile(r'"([^"]*)"\s*$')
+_USER_AGENT = pattern(r'"([^"]*)"\s*$')
 _HEALTH_CHECKER = "ELB-HealthChecker/"
 
 
@@ -94,7 +93,7 @@ class Probed:
 
 
 # What servers, and what watches them, say last when they cannot start.
-_CRASHED = re.compile(
+_CRASHED = pattern(
     rf"{PREFIX}(?:(?:Reason: )?(?:Worker failed to boot|App failed to load)"
     r"|Exception in worker process|Error loading ASGI app"
     r"|Application startup failed|Can't connect to \('|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?exec: .*"
@@ -102,15 +101,15 @@ _CRASHED = re.compile(
     r"|gave up: \S+ entered FATAL state|\w[\w-]*\.\d+ stopped \(rc=[1-9])"
 )
 # The container's runtime, a shell, Python.
-_WRONG_ARCHITECTURE = re.compile(
+_WRONG_ARCHITECTURE = pattern(
     r"(?:exec \S+|standard_init_linux\.go:\d+: exec user process caused"
     r"|(?:\S*/)?\w*sh: (?:(?:line )?\d+: )?\S+): exec format error"
     r"|(?:OSError: \[Errno 8\]|cannot run '.*':) exec format error\b.*",
     re.IGNORECASE,
 )
-_NO_DRIVER = re.compile(r"Error loading [\w ]+ module")
-_ERROR_LEVEL = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|Error|error:|fatal:)")
-_BAD_HOST = re.compile(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
+_NO_DRIVER = pattern(r"Error loading [\w ]+ module")
+_ERROR_LEVEL = pattern(r"\b(?:ERROR|CRITICAL|FATAL|Error|error:|fatal:)")
+_BAD_HOST = pattern(rf"{PREFIX}(?:[\w.]*DisallowedHost: )?Invalid HTTP_HOST header: '([0-9.]+)")
 
 
 def without_prefix(line: str) -> str:

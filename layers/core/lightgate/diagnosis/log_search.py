@@ -1,18 +1,19 @@
 """The command that shows lines of a log again: those of the release, and of no other day."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lightgate.patterns import pattern
+
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST_PHRASE = 60
 _SHORTEST_PHRASE = 3
 # A word that touches a masked secret may have a part of it.
-_MASKED = re.compile(r"\S*\*\*\*\S*")
+_MASKED = pattern(r"\S*\*\*\*\S*")
 # Without what a shell, or a quoted phrase of a filter pattern, takes for something else.
-_PLAIN = re.compile(r"[A-Za-z0-9_\[(/][A-Za-z0-9_.,:;/=()\[\]@#+ -]*")
+_PLAIN = pattern(r"[A-Za-z0-9_\[(/][A-Za-z0-9_.,:;/=()\[\]@#+ -]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,27 +1,28 @@
 """The line of a command's output that shows why it failed."""
 
-import re
 from collections.abc import Sequence
+
+from lightgate.patterns import pattern
 
 TRACEBACK = "Traceback (most recent call last):"
 # As honcho, foreman and docker compose write it, and docker logs with times.
 MARK = r"(?:(?:\d\d:\d\d:\d\d )?[\w.-]+ +\| ?|\d{4}-\d\d-\d\d[T ][\d:.]+Z? )"
-_MARK = re.compile(MARK)
+_MARK = pattern(MARK)
 # What commands print of an error without a traceback. Advice may follow in lines below it.
-_ERROR = re.compile(
+_ERROR = pattern(
     r"(?:[\w.]*(?:Error|Exception|Interrupt|MigrationHistory)|error|fatal|FATAL)\b:? ?\S"
     r"|Unknown command: |(?:\S+: )?(?:line )?\d+: .*not found|.*: error: "
 )
-_CHECKS = re.compile(r"SystemCheckError: |[\w.]*CommandError: System check identified")
+_CHECKS = pattern(r"SystemCheckError: |[\w.]*CommandError: System check identified")
 # Of the failing checks, each with lines of its own. Only with --fail-level may the last ones fail.
 _SECTIONS = ("CRITICALS:", "ERRORS:", "WARNINGS:", "INFOS:")
 _WANTED = "Migrations for '"  # what makemigrations --check prints, with the names below it
-_CONSEQUENCE = re.compile(
+_CONSEQUENCE = pattern(
     r"current transaction is aborted|until the end of the 'atomic' block"
     r"|Unable to configure (?:handler|formatter|root logger)|populate\(\) isn't reentrant"
     r"|(?:connection|cursor) already closed|gunicorn\.errors\.HaltServer|^SystemExit"
 )
-_NO_REASON = re.compile(
+_NO_REASON = pattern(
     r"\s|HINT: |(?:\[[^\]]*\] *)*(?:DEBUG|INFO|TRACE)\b|\d{4}-\S+ \S+ (?:DEBUG|INFO)\b"
 )
 

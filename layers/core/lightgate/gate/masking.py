@@ -13,6 +13,7 @@ from typing import Any
 
 from lightgate.gate.programs.supervisor.masking import CONTROLS, SHORTEST, mask_line, secret_parts
 from lightgate.gate.programs.supervisor.masking import mask as mask_parts
+from lightgate.patterns import pattern
 
 _MASKED = "***"
 # Lightgate shows no text that is longer, and patterns take time.
@@ -23,8 +24,8 @@ _SHORTEST_PIECE = 12
 _INVISIBLE = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2060\ufeff"
 # With which each form begins: most characters of a text begin none.
 _BEGINS = rf"[\\%&\s+'\"{_INVISIBLE}]"
-_BEGIN = re.compile(_BEGINS)
-_FORMS = re.compile(
+_BEGIN = pattern(_BEGINS)
+_FORMS = pattern(
     rf"(?={_BEGINS})(?:"
     rf"(?P<terminal>\\+(?:x1b|u001[bB]|033|e)\[[0-?]*[ -/]*[@-~]|{CONTROLS.pattern})"
     r"|(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
@@ -34,11 +35,11 @@ _FORMS = re.compile(
     r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,7}|#x[0-9a-fA-F]{1,6});)"
     rf"|(?P<dropped>\\+[nrtfv]?|[\s+'\"{_INVISIBLE}]+))"
 )
-_LEFT_OUT = re.compile(rf"[\s\\+'\"{_INVISIBLE}]+")
+_LEFT_OUT = pattern(rf"[\s\\+'\"{_INVISIBLE}]+")
 # A presigned URL, or a header or parameter that carries what signs one.
-_WORD = re.compile(r"[^\s\"'<>]+")
-_SIGNS = re.compile(r"(?i)x-amz-(?:signature|security-token|credential)")
-_SIGNATURE = re.compile(
+_WORD = pattern(r"[^\s\"'<>]+")
+_SIGNS = pattern(r"(?i)x-amz-(?:signature|security-token|credential)")
+_SIGNATURE = pattern(
     r"(?i)(x-amz-(?:signature|security-token|credential)\\*[\"']?\s*[:=]\s*\\*[\"']?)[^\s\"'<>,;\\]+"
 )
 

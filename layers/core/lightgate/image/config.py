@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightgate.errors import RefusalCode, RefusedError
+from lightgate.patterns import pattern
 
 # Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
 _ARCHITECTURE = "amd64"
 _OPERATING_SYSTEM = "linux"
 
 # Other variables of an image may be secrets.
-_LISTENS = re.compile(r"(?:PORT|GUNICORN_CMD_ARGS|(?:UVICORN|GRANIAN|UWSGI)_[A-Z0-9_]+)=")
+_LISTENS = pattern(r"(?:PORT|GUNICORN_CMD_ARGS|(?:UVICORN|GRANIAN|UWSGI)_[A-Z0-9_]+)=")
 
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -31,7 +32,7 @@ _IMAGE_CONFIG_TYPES = (
 )
 _LAYER_TYPES = ("application/vnd.docker.image.rootfs.", "application/vnd.oci.image.layer.")
 # What ECR takes for one, at most as long as that of SHA-512.
-_DIGEST = re.compile(r"[\w+.-]{1,32}:[0-9a-fA-F]{1,128}", re.ASCII)
+_DIGEST = pattern(r"[\w+.-]{1,32}:[0-9a-fA-F]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

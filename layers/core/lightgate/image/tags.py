@@ -1,11 +1,12 @@
 """Tags of images, as a repository has them."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from lightgate.patterns import pattern
+
 # cosign, which gives its signatures the configuration of an image.
-_COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
+_COSIGN_TAG = pattern(r"sha256-[0-9a-f]{64}\.(?:sig|att|sbom)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

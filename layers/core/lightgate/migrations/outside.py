@@ -5,7 +5,6 @@ database has on record, and when the last ones were recorded; the log of each co
 Django applies. All of that is untrusted: it can only make a verdict worse.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,13 +13,14 @@ from typing import Any, Self
 from lightgate.gate.gate_report import GateReport
 from lightgate.gate.log_lines import events, moment_of, plain_text
 from lightgate.migrations.compatibility import Judgement, Verdict, together
+from lightgate.patterns import pattern
 
 _MOST_APPS = 500  # a report of a gate has no room for more
 _MOST_NAMES = 20
 _LONGEST_NAME = 100
 _LONGEST_HASH = 10
 # Django prints it at the beginning of a line: a request in an access log cannot imitate it.
-_APPLYING = re.compile(r"\s*(?:\x1b\[[0-9;]*m)*\s*(?:Una|A)pplying (\w{1,100}\.\w{1,255})\.\.\.")
+_APPLYING = pattern(r"\s*(?:\x1b\[[0-9;]*m)*\s*(?:Una|A)pplying (\w{1,100}\.\w{1,255})\.\.\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

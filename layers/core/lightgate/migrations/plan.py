@@ -4,7 +4,6 @@ The gate applies only the plan with the permitted hash. So a forged plan in the 
 channel can cost a release its permit, but cannot get a permit for hidden migrations.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +16,7 @@ from lightgate.migrations.blocking import (
     read_transactions,
 )
 from lightgate.migrations.reversal import UNTOLD, Reversal, read_reversal
+from lightgate.patterns import pattern
 from lightgate.spec.effect import Effect, effect_of
 
 _LONGEST_NAME = 200
@@ -26,7 +26,7 @@ _MOST_AHEAD = 20
 _MOST_STATEMENTS = 40
 _MOST_DECLARED = 20
 _LONGEST_DECLARATION = 500
-_STATEMENT = re.compile(r"(?:SELECT|INSERT|UPDATE|DELETE) \S.*")
+_STATEMENT = pattern(r"(?:SELECT|INSERT|UPDATE|DELETE) \S.*")
 _MOST_COUNTED = 1_000_000
 
 

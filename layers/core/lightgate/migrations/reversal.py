@@ -7,18 +7,18 @@ Lightgate runs one by itself only if the owner has opted in, every condition of
 """
 
 import enum
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lightgate.gate.log_lines import plain_text
+from lightgate.patterns import pattern
 from lightgate.spec.migration_policy import Policy
 
 _LONGEST_REASON = 300
 _LONGEST_WORD = 200
 _MOST_WORDS = 40
 _MOST_CALLS = 20
-_NAME = re.compile(r"[\w-]+")
+_NAME = pattern(r"[\w-]+")
 
 
 class ReversalBar(enum.StrEnum):

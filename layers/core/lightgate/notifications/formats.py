@@ -6,7 +6,6 @@ JSON object for queues and functions, and the schema of Amazon Q Developer for c
 
 import enum
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from lightgate.notifications.email import (
 )
 from lightgate.notifications.report import Report
 from lightgate.notifications.shorten import shorter_and_shorter
+from lightgate.patterns import pattern
 from lightgate.records.console_links import ConsoleLinks
 
 # Raised only if a member of the JSON object changes its meaning or goes.
@@ -50,7 +50,7 @@ _LONGEST_SUBJECT = 99
 # What Slack's mrkdwn or the Markdown of Teams takes for more than letters: a format, a link (in the
 # form that hides where it leads, too), a mention, an emoji, an escape; and what begins a list, a
 # heading or a quotation.
-_MARKUP = re.compile(
+_MARKUP = pattern(
     r"[*~`<>\\]|(?<!\w)[_@]|_(?!\w)|\][(\[:]|://|&\w+;|:[a-z][\w+-]*:|^\s*(?:[-+#]|\d+[.)]\s)"
 )
 # SNS takes 256 KB, and so does the state machine, in which the message is escaped once more.

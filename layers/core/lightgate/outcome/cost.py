@@ -11,10 +11,10 @@ from lightgate.records.recorded_outcome import Cost
 from lightgate.state import Facts, Usage
 
 # The only place with prices: us-east-1, x86, in dollars, as of November 2025.
-_PRICED = "us-east-1, 2025-11"
+PRICED = "us-east-1, 2025-11"
 _TRANSITION = 25e-6
 _REQUEST = 0.2e-6
-_GIGABYTE_SECOND = 16.6667e-6
+GIGABYTE_SECOND = 16.6667e-6
 
 # The memory of the functions in template.yaml, by the field of the state that they answer with.
 USUAL_MEMORY = 512
@@ -55,11 +55,11 @@ def cost_of(facts: Facts, outcome: Outcome, now: datetime) -> Cost | None:
     gigabyte_seconds += _LATER_MILLISECONDS / 1000 * USUAL_MEMORY / 1024
     return Cost(
         dollars=round(
-            transitions * _TRANSITION + calls * _REQUEST + gigabyte_seconds * _GIGABYTE_SECOND,
+            transitions * _TRANSITION + calls * _REQUEST + gigabyte_seconds * GIGABYTE_SECOND,
             6,
         ),
         transitions=transitions,
         calls=calls,
         milliseconds=sum(usage.milliseconds for usage in used.values()) + _LATER_MILLISECONDS,
-        priced=_PRICED,
+        priced=PRICED,
     )

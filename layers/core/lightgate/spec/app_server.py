@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lightgate.patterns import pattern
 from lightgate.spec.programs import Program
 
-_LOOPBACK = re.compile(r"localhost|127[.]\d+[.]\d+[.]\d+|\[?::1\]?")
+_LOOPBACK = pattern(r"localhost|127[.]\d+[.]\d+[.]\d+|\[?::1\]?")
 _EVERYWHERE = {"", "0", "0.0.0.0", "*", "::", "[::]"}  # noqa: S104 - it is what apps have to say
 # They answer in place of a server that runs beside them.
 _PROXIES = {"nginx", "caddy", "httpd", "apache2", "apachectl", "haproxy", "traefik", "envoy"}

@@ -11,6 +11,7 @@ from typing import Any
 
 from lightgate.image.addresses import REPOSITORY, RegistryAddress, repository_in
 from lightgate.json_reader import closest
+from lightgate.patterns import pattern
 from lightgate.spec.key_types import TAG_PATTERN
 from lightgate.spec.keys import Stage, matches
 
@@ -22,7 +23,7 @@ _KEYS = {
     "serviceName": r"service[_-]?name",
     "stage": "stage",
 }
-_TAGS = re.compile(rf"\btags{_QUOTE}\s*[:=]\s*\[([^\]]*)\]", re.IGNORECASE)
+_TAGS = pattern(rf"\btags{_QUOTE}\s*[:=]\s*\[([^\]]*)\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from lightgate.json_reader import printable, shown
+from lightgate.patterns import pattern
 from lightgate.spec.django_command import OPERATOR, Split, split_command
 from lightgate.spec.plain_secrets import secrets_in_arguments
 from lightgate.spec.programs import Program, programs
@@ -19,7 +20,7 @@ _FILLS_IN_ITSELF = ("envsubst", "awk", "sed", "perl", "python", "dockerize")
 _TAKES_OPERATORS = {"find", "expr", "test", "[", "jq", "awk", "parallel", "xargs"}
 _ONLY_IN_A_SHELL = (OF_THE_SHELL | COMPOUND) - {"time"}
 _LONGEST_SHOWN = 300
-_PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+_PLAIN_WORD = pattern(r"[\w@%+=:,./-]+", re.ASCII)
 # A command that runs on cannot stand between two others.
 _RUN_ON = {"gunicorn", "uvicorn", "daphne", "hypercorn", "granian", "uwsgi", "waitress-serve"}
 

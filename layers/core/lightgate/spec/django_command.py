@@ -4,11 +4,11 @@ The plan of a container is relied on, so a command counts only if its program is
 programs that only run another one, or as the single command of a shell's line.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from lightgate.patterns import pattern
 from lightgate.spec.programs import PYTHON
 from lightgate.spec.shell_line import (
     ASSIGNMENT,
@@ -19,8 +19,8 @@ from lightgate.spec.shell_line import (
 )
 
 _DJANGO = {"manage.py", "django-admin", "django-admin.py"}
-_PYTHON_FLAGS = re.compile(r"-[bBdEIOPqsSuv]+")
-_MANAGE_MODULE = re.compile(r"django|(?:\w+\.)*manage")
+_PYTHON_FLAGS = pattern(r"-[bBdEIOPqsSuv]+")
+_MANAGE_MODULE = pattern(r"django|(?:\w+\.)*manage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ _WRAPPERS: Mapping[str, _Wrapper] = {
 }
 _FLAGS_OF_ENV = ("-i", "-", "--ignore-environment", "--")
 # Words of a shell: between two commands, or to redirect the output. Nothing else reads them.
-OPERATOR = re.compile(r"&&|\|\|?|;|&|[0-9&]?(?:>>?|<)(?:&[0-9]|/dev/null)?")
+OPERATOR = pattern(r"&&|\|\|?|;|&|[0-9&]?(?:>>?|<)(?:&[0-9]|/dev/null)?")
 # They would end the process that holds the lock, or keep it from being ended.
 _NOT_FOR_THE_HELPER = {"timeout", "tini", "tini-static", "dumb-init", "catatonit"}
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from lightgate.patterns import pattern
+
 # Those of what an app connects to. Behind other schemes stands a bucket, a file or a name.
 _SCHEMES = (
     r"(?:https?|wss?|rediss?|valkeys?|sentinel|amqps?|pyamqp|librabbitmq|tcp|udp|tls|ssl|smtps?"
@@ -12,24 +14,24 @@ _SCHEMES = (
     r"|pgsql|psql|timescale|timescalegis|mssql|mssqlms|oracle|clickhouse|cockroachdb?"
     r"|hiredis|rediscache|rabbitmq|statsd|otlp|zipkin|jaeger)"
 )
-_URL = re.compile(
+_URL = pattern(
     rf"(?<![\w+.-])(?P<scheme>(?:[a-z0-9]+\+)?{_SCHEMES}(?:\+[a-z0-9_]+)?)://"
     r"(?:[^\s/?@\"']*@)?(?P<host>\[[^\]\s]*\]|[^\s/?#:,;\"'\])}]*)(?::(?P<port>[0-9]+))?",
     re.IGNORECASE,
 )
-_HAS_MORE = re.compile(r"[^\s,;\"']*@")
-_HOST_AND_PORT = re.compile(
+_HAS_MORE = pattern(r"[^\s,;\"']*@")
+_HOST_AND_PORT = pattern(
     r"(?:^|[\s,;=@])(?P<host>[a-z0-9_-]+):(?P<port>80|[0-9]{3,5})(?=$|[\s,;/])"
 )
 # Variables with such names hold a bare host.
-_HOST_VARIABLE = re.compile(
+_HOST_VARIABLE = pattern(
     r"(?:.*_)?(?:HOST(?:NAME)?|SERVER|ADDR(?:ESS)?|ENDPOINT|HOSTS|SERVERS)|PGHOST"
 )
 # They name who may call, and connect to nobody.
-_CALLERS = re.compile(r".*(?:ORIGIN|ALLOWED_HOST|CSRF|CORS|REFERER|COOKIE_DOMAIN).*")
-_LOOPBACK = re.compile(r"localhost|127[.][0-9.]+|\[::1\]|0[.]0[.]0[.]0")
+_CALLERS = pattern(r".*(?:ORIGIN|ALLOWED_HOST|CSRF|CORS|REFERER|COOKIE_DOMAIN).*")
+_LOOPBACK = pattern(r"localhost|127[.][0-9.]+|\[::1\]|0[.]0[.]0[.]0")
 # Names that Docker, Compose and Kubernetes give, and no others do.
-_DOCKER_ONLY = re.compile(r".+[.]docker[.]internal|.+[.]svc(?:[.]cluster[.]local)?")
+_DOCKER_ONLY = pattern(r".+[.]docker[.]internal|.+[.]svc(?:[.]cluster[.]local)?")
 _USUAL_NAMES = {
     *(
         "db",
@@ -47,7 +49,7 @@ _USUAL_NAMES = {
     *("web", "app", "api", "backend", "frontend", "worker", "celery", "django", "nginx", "proxy"),
 }
 # Only a container with another image can be such a server on the same node.
-_NEED_A_SERVER = re.compile(
+_NEED_A_SERVER = pattern(
     r"(?:[a-z0-9]+\+)?(?:rediss?|valkeys?|amqps?|pyamqp|memcached?|pymemcache|pylibmc|mongodb"
     r"|mysql|mysql2|mysqlgis|mariadb|postgres|postgresql|postgis|pgsql|psql)(?:\+[a-z0-9_]+)?"
 )

@@ -1,11 +1,11 @@
 """What the image itself runs: its ENTRYPOINT, and its CMD where a container gives no command."""
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import printable
+from lightgate.patterns import pattern
 from lightgate.spec.command_rules import REMEDY
 from lightgate.spec.django_command import runs_what_follows
 from lightgate.spec.keys import AppSpec
@@ -19,7 +19,7 @@ _SERVERS = {
 }
 _DJANGO = {"manage.py", "django-admin", "django-admin.py", "django"}
 # A shell's line that has nothing of this ignores what follows it.
-_MAY_READ_WHAT_FOLLOWS = re.compile(r"[$`]|(?:^|[\s;&|({])(?:\.|source|eval)\s")
+_MAY_READ_WHAT_FOLLOWS = pattern(r"[$`]|(?:^|[\s;&|({])(?:\.|source|eval)\s")
 
 
 def refusals_of_the_image(spec: AppSpec, config: ImageConfig) -> Iterator[str]:

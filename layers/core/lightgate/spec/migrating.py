@@ -1,25 +1,25 @@
 """Whether a command runs Django's `migrate`, as far as its words show it."""
 
 import enum
-import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from lightgate.patterns import pattern
 from lightgate.spec.django_command import APPLY_NOTHING
 from lightgate.spec.programs import programs
 from lightgate.spec.shell_line import SHELLS
 
 # With one of these words in its line, a shell may leave a command out.
-_CONDITIONAL = re.compile(r"(?:^|[\s;&|(])(?:if|case|while|until|for|\[|\[\[|test)\s|\|\|")
-_CALLS = re.compile(r"call_command\(\s*[\"']migrate[\"']")
-_NAMED = re.compile(r"\bmigrat(?:e|ions?)\b|\bpost_upgrade\b")
+_CONDITIONAL = pattern(r"(?:^|[\s;&|(])(?:if|case|while|until|for|\[|\[\[|test)\s|\|\|")
+_CALLS = pattern(r"call_command\(\s*[\"']migrate[\"']")
+_NAMED = pattern(r"\bmigrat(?:e|ions?)\b|\bpost_upgrade\b")
 # A command of manage.py that may migrate by its name, such as migrate_schemas or deploy.
-_MAY_MIGRATE = re.compile(
+_MAY_MIGRATE = pattern(
     r"(?!make|show|sql|squash|lint|list|check|optimize).*(?:migrat|syncdb|tenant|upgrade|deploy).*"
 )
-_SCRIPT = re.compile(r".*\.(?:sh|bash)|.*entry-?point(?!.*\.py$).*")
+_SCRIPT = pattern(r".*\.(?:sh|bash)|.*entry-?point(?!.*\.py$).*")
 # Scripts in the root of an image or of the app, which have no suffix.
-_SCRIPT_PATH = re.compile(r"(?:.*/)?(?:start|run|boot|init|deploy|release|launch)(?:[-_]\w+)*")
+_SCRIPT_PATH = pattern(r"(?:.*/)?(?:start|run|boot|init|deploy|release|launch)(?:[-_]\w+)*")
 # They have migrations of their own.
 _NOT_DJANGO = {
     *("flyway", "alembic", "liquibase", "goose", "dbmate", "prisma", "knex", "sequelize", "atlas"),

@@ -5,53 +5,55 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from lightgate.patterns import pattern
+
 # What the value alone shows. The words say what it is, and never the value.
 _BY_VALUE = (
-    (re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY"), "a private key"),
-    (re.compile(r"AGE-SECRET-KEY-1[0-9A-Z]+"), "a private key"),
-    (re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"), "an AWS access key"),
-    (re.compile(r"(?<!\w)(?:gh[pousr]_\w{20,}|github_pat_\w{20,})"), "a token of GitHub"),
-    (re.compile(r"(?<!\w)glpat-[\w-]{16,}"), "a token of GitLab"),
-    (re.compile(r"(?<!\w)xox[abeprs]-[\w-]{10,}"), "a token of Slack"),
-    (re.compile(r"hooks[.]slack[.]com/(?:services|workflows)/\w+"), "a webhook of Slack"),
-    (re.compile(r"(?<!\w)(?:sk|rk)_(?:live|test)_\w{10,}|(?<!\w)whsec_\w{10,}"), "a key of Stripe"),
-    (re.compile(r"(?<!\w)sk-(?:ant-|proj-)?[\w-]{20,}"), "an API key"),
-    (re.compile(r"(?<!\w)SG[.][\w-]{16,}[.][\w-]{16,}"), "a key of SendGrid"),
-    (re.compile(r"(?<!\w)AIza[\w-]{30,}"), "a key of Google"),
-    (re.compile(r"(?<!\w)(?:npm_\w{30,}|pypi-[\w-]{30,}|hf_\w{30,}|dop_v1_\w{30,})"), "a token"),
-    (re.compile(r"(?<!\w)(?:hvs[.][\w-]{20,}|shpat_\w{20,}|key-[0-9a-f]{32}(?!\w))"), "a token"),
-    (re.compile(r"(?<!\w)eyJ[\w-]{8,}[.]eyJ[\w-]{8,}[.][\w-]*"), "a token (JWT)"),
-    (re.compile(r"django-insecure-\S+"), "a secret key of Django"),
-    (re.compile(r"(?i)(?<!\w)(?:bearer|basic) [\w+/=.~-]{16,}"), "an Authorization header"),
-    (re.compile(r"(?i)accountkey=[\w+/=]{16,}|sharedaccesskey=[\w+/=]{16,}"), "a connection key"),
+    (pattern(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY"), "a private key"),
+    (pattern(r"AGE-SECRET-KEY-1[0-9A-Z]+"), "a private key"),
+    (pattern(r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"), "an AWS access key"),
+    (pattern(r"(?<!\w)(?:gh[pousr]_\w{20,}|github_pat_\w{20,})"), "a token of GitHub"),
+    (pattern(r"(?<!\w)glpat-[\w-]{16,}"), "a token of GitLab"),
+    (pattern(r"(?<!\w)xox[abeprs]-[\w-]{10,}"), "a token of Slack"),
+    (pattern(r"hooks[.]slack[.]com/(?:services|workflows)/\w+"), "a webhook of Slack"),
+    (pattern(r"(?<!\w)(?:sk|rk)_(?:live|test)_\w{10,}|(?<!\w)whsec_\w{10,}"), "a key of Stripe"),
+    (pattern(r"(?<!\w)sk-(?:ant-|proj-)?[\w-]{20,}"), "an API key"),
+    (pattern(r"(?<!\w)SG[.][\w-]{16,}[.][\w-]{16,}"), "a key of SendGrid"),
+    (pattern(r"(?<!\w)AIza[\w-]{30,}"), "a key of Google"),
+    (pattern(r"(?<!\w)(?:npm_\w{30,}|pypi-[\w-]{30,}|hf_\w{30,}|dop_v1_\w{30,})"), "a token"),
+    (pattern(r"(?<!\w)(?:hvs[.][\w-]{20,}|shpat_\w{20,}|key-[0-9a-f]{32}(?!\w))"), "a token"),
+    (pattern(r"(?<!\w)eyJ[\w-]{8,}[.]eyJ[\w-]{8,}[.][\w-]*"), "a token (JWT)"),
+    (pattern(r"django-insecure-\S+"), "a secret key of Django"),
+    (pattern(r"(?i)(?<!\w)(?:bearer|basic) [\w+/=.~-]{16,}"), "an Authorization header"),
+    (pattern(r"(?i)accountkey=[\w+/=]{16,}|sharedaccesskey=[\w+/=]{16,}"), "a connection key"),
 )
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*:([^\s/@]+)@")
-_PASSWORD_IN_TEXT = re.compile(
+_URL = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@]*:([^\s/@]+)@")
+_PASSWORD_IN_TEXT = pattern(
     r"(?i)(?<![\w])[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key)\s*=\s*"
     r"(?![\s&;]|$)\"?'?([^\s;&\"']+)"
 )
 # Not a secret, whatever the variable is called.
-_NO_SECRET = re.compile(
+_NO_SECRET = pattern(
     r"(?i)|true|false|yes|no|on|off|[01]|none|null|dummy|unused|not[-_ ]?used|placeholder"
     r"|\*+|<.*>|\$\{?\w+\}?|\$\(\w+\)|%\(\w+\)s|guest"
     r"|/(?:run|etc|var|app|secrets|mnt|tmp|home|opt|usr|srv|code|vault)/.*|file:.*"
     r"|arn:[\w-]*:(?:secretsmanager|ssm):.*|secretsmanager:.*|ssm:.*"
 )
-_NUMBER = re.compile(r"[0-9][0-9._]*")
+_NUMBER = pattern(r"[0-9][0-9._]*")
 # Which of several: they stand behind what says that it is a secret.
 _QUALIFIERS = {
     *("PROD", "PRODUCTION", "STAGING", "DEV", "DEVELOPMENT", "LIVE", "TEST", "OLD", "NEW"),
     *("PRIMARY", "SECONDARY", "REPLICA", "READONLY", "DEFAULT", "FALLBACK", "FALLBACKS", "BASE"),
     *("CURRENT", "PREVIOUS", "NEXT", "MAIN", "BACKUP", "VALUE"),
 }
-_PASSWORD = re.compile(r"(?:.*_)?(?:\w*PASSWORDS?|\w*PASSWD|\w*PASSPHRASE|PASS|PWD)")
-_KEY = re.compile(
+_PASSWORD = pattern(r"(?:.*_)?(?:\w*PASSWORDS?|\w*PASSWD|\w*PASSPHRASE|PASS|PWD)")
+_KEY = pattern(
     r"(?:.*_)?(?:\w*SECRETS?|\w*TOKEN|\w*SECRET_?KEYS?|API_?KEYS?|ACCESS_?KEY(?:_ID)?|PRIVATE_?KEY"
     r"|AUTH_?KEY|ENCRYPTION_?KEYS?|SIGNING_?KEY|JWT_?KEY|FERNET_?KEYS?|MASTER_?KEY|SERVICE_?KEY"
     r"|ACCOUNT_?KEY|SERVER_?KEY|SECURE_?KEY|CRYPTO(?:GRAPHY)?_?KEY|HMAC_?KEY|CREDENTIALS)"
 )
-_ANY_KEY = re.compile(r"(?:.*_)?(?:KEY|SALT|AUTH|DSN|PAT)")
-_PUBLIC = re.compile(r"(?:.*_)?(?:PUBLIC|PUBLISHABLE|SITE)(?:_.*)?")
+_ANY_KEY = pattern(r"(?:.*_)?(?:KEY|SALT|AUTH|DSN|PAT)")
+_PUBLIC = pattern(r"(?:.*_)?(?:PUBLIC|PUBLISHABLE|SITE)(?:_.*)?")
 _LONGEST_NAME = 100
 _SHORTEST_RANDOM = 20
 _LEAST_ENTROPY = 3.5
@@ -67,8 +69,8 @@ def secret_in_text(text: str) -> str | None:
     for found in _URL.finditer(text):
         if not _NO_SECRET.fullmatch(found[1]) and "$" not in found[1]:
             return "a URL with a password"
-    for pattern, words in _BY_VALUE:
-        if pattern.search(text):
+    for known, words in _BY_VALUE:
+        if known.search(text):
             return words
     for found in _PASSWORD_IN_TEXT.finditer(text):
         if not _NO_SECRET.fullmatch(found[1]) and not _NUMBER.fullmatch(found[1]):

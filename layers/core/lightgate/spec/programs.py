@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from lightgate.patterns import pattern
 from lightgate.spec.shell_line import SHELLS
 
-PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?")
+PYTHON = pattern(r"(?:python|pypy)[0-9.]*t?")
 # They run the rest of their arguments. Options of theirs are left out with them.
 _WRAPPERS = {
     *("exec", "command", "nohup", "time", "env", "nice", "ionice", "stdbuf", "setsid", "sudo"),
@@ -21,13 +22,13 @@ _WRAPPERS_WITH_A_WORD = {
     *("rye", "newrelic-admin", "coverage"),
 }
 # They run what stands behind `--`.
-_BEHIND_DASHES = re.compile(
+_BEHIND_DASHES = pattern(
     r"wait[-_]for.*|runuser|doppler|infisical|op|aws-vault|chamber|dotenv|watchmedo"
 )
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
-_SEPARATOR = re.compile(r"[;&|()]+")
-_REDIRECTION = re.compile(r"[<>&]*[<>][<>&]*")
+_ASSIGNMENT = pattern(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_VARIABLE = pattern(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
+_SEPARATOR = pattern(r"[;&|()]+")
+_REDIRECTION = pattern(r"[<>&]*[<>][<>&]*")
 _DEEPEST = 3
 
 

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from lightgate.patterns import pattern
+
 _NAME = "[A-Za-z0-9_/+=.@-]+"
 # Those that RDS makes for a master user have an exclamation mark, which no other secret has.
 _SECRET_NAME = rf"(?:rds![A-Za-z0-9_-]+|{_NAME})"
@@ -20,7 +22,7 @@ _SECRET_ARN = (
 _PARAMETER_ARN = rf"arn:aws[a-z-]*:ssm:{_PLACE}:parameter(/[A-Za-z0-9_./-]+)"
 REFERENCE = f"{_SECRETS_MANAGER}|{_PARAMETER_STORE}|{_SECRET_ARN}|{_PARAMETER_ARN}"
 # Secrets Manager adds six characters to the name in an ARN.
-_RANDOM_END = re.compile(r"-[A-Za-z0-9]{6}$")
+_RANDOM_END = pattern(r"-[A-Za-z0-9]{6}$")
 
 
 class SecretStore(enum.StrEnum):

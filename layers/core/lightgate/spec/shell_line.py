@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import PurePosixPath
 
+from lightgate.patterns import pattern
+
 type Argv = tuple[str, ...]
 
 SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh"}
@@ -17,11 +19,11 @@ COMPOUND = {
     *("{", "}", "!", "[[", "function", "select", "time", "coproc"),
 }
 # Whatever a shell reads as more than a plain word.
-_SPECIAL = re.compile(r"[$`*?\[\]~#{}();&|<>!\\\n]")
-ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_SPECIAL = pattern(r"[$`*?\[\]~#{}();&|<>!\\\n]")
+ASSIGNMENT = pattern(r"[A-Za-z_]\w*=.*", re.DOTALL)
 # The end of a line that changes nothing but which code a failure has.
-_END = re.compile(r"(?:\s*(?:;|\|\|\s*exit(?:\s+(?:[1-9]\d*|\$\?|\"\$\?\"))?))*\s*$")
-_SET = re.compile(r"set((?: -[eux]*(?:o (?:errexit|nounset|xtrace|pipefail))?)+)\s*(?:[;\n]|&&)\s*")
+_END = pattern(r"(?:\s*(?:;|\|\|\s*exit(?:\s+(?:[1-9]\d*|\$\?|\"\$\?\"))?))*\s*$")
+_SET = pattern(r"set((?: -[eux]*(?:o (?:errexit|nounset|xtrace|pipefail))?)+)\s*(?:[;\n]|&&)\s*")
 
 
 def shell_line(words: Argv) -> tuple[str, bool] | None:

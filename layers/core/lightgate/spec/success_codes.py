@@ -1,8 +1,8 @@
 """The codes that count as a good answer, as Lightsail's health check writes them."""
 
-import re
+from lightgate.patterns import pattern
 
-_PART = re.compile(r"(\d{3})(?:-(\d{3}))?")
+_PART = pattern(r"(\d{3})(?:-(\d{3}))?")
 
 
 def accepts(codes: str, status: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from lightgate.image.config import ImageConfig
 from lightgate.json_reader import nearest, printable
+from lightgate.patterns import pattern
 from lightgate.spec.command_rules import needs_a_plan, without_plan
 from lightgate.spec.health_rules import PLACEHOLDERS
 from lightgate.spec.image_rules import warnings_of_the_image
@@ -12,8 +13,8 @@ from lightgate.spec.keys import AppSpec, Container
 from lightgate.spec.migrating import Migrates, migrates
 from lightgate.spec.warnings import connections, migrate, secrets, servers
 
-_PLACEHOLDER = re.compile(r"\{\w+\}")
-_SECRET_HEADER = re.compile("auth|cookie|token|secret|password|key", re.IGNORECASE)
+_PLACEHOLDER = pattern(r"\{\w+\}")
+_SECRET_HEADER = pattern("auth|cookie|token|secret|password|key", re.IGNORECASE)
 
 
 def warnings(spec: AppSpec, config: ImageConfig | None) -> list[str]:

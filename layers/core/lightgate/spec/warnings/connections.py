@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 
+from lightgate.patterns import pattern
 from lightgate.spec.hosts import Host, hosts_in, hosts_in_text, servers_on_localhost
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.warnings.warning import SpecWarning, commands, variables
 
-_SQLITE = re.compile(r"(?:spatialite|sqlite3?)(?:\+\w+)?:", re.IGNORECASE)
+_SQLITE = pattern(r"(?:spatialite|sqlite3?)(?:\+\w+)?:", re.IGNORECASE)
 # The end of many host names, and of almost no repository's name.
-_END_OF_A_HOST = re.compile(r".*[.](?:com|org|net|io|dev|cloud|local|internal)")
+_END_OF_A_HOST = pattern(r".*[.](?:com|org|net|io|dev|cloud|local|internal)")
 
 
 def registry_in_the_repository(spec: AppSpec) -> Iterator[SpecWarning]:

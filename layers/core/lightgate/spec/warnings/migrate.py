@@ -1,8 +1,8 @@
 """Calls of `migrate` that succeed without applying every migration: the gate opens anyway."""
 
-import re
 from collections.abc import Iterator, Sequence
 
+from lightgate.patterns import pattern
 from lightgate.spec.django_command import APPLY_NOTHING
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.programs import Program, programs
@@ -11,7 +11,7 @@ from lightgate.spec.warnings.warning import SpecWarning
 
 _WITH_A_WORD = ("--database", "--settings", "--pythonpath", "-v", "--verbosity")
 _APPLY_NOTHING = ("--prune", *APPLY_NOTHING)
-_CHECK_FIRST = re.compile(r"\bmigrate\b[^;&|]*--check\b[^;&|]*&&.*\bmigrate\b")
+_CHECK_FIRST = pattern(r"\bmigrate\b[^;&|]*--check\b[^;&|]*&&.*\bmigrate\b")
 
 
 def that_applies_too_little(spec: AppSpec) -> Iterator[SpecWarning]:

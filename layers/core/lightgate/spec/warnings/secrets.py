@@ -4,23 +4,22 @@ import re
 from collections.abc import Iterator, Mapping
 
 from lightgate.image.addresses import ImageAddress, RegistryAddress
+from lightgate.patterns import pattern
 from lightgate.spec.keys import AppSpec, SecretReference
 from lightgate.spec.plain_secrets import secret_in, secrets_in_arguments
 from lightgate.spec.warnings.warning import SpecWarning, commands, variables
 
-_REFERENCE = re.compile(
+_REFERENCE = pattern(
     r"secretsmanager:[\w/+=.@-]+(?::.*)?|ssm:/[\w./-]+|arn:[\w-]*:(?:secretsmanager|ssm):\S+"
 )
 # A variable of such a name is meant to say where a secret is.
-_NAMES_A_SECRET = re.compile(r".*_(?:ARN|ID|NAME|REF|PATH)", re.IGNORECASE)
+_NAMES_A_SECRET = pattern(r".*_(?:ARN|ID|NAME|REF|PATH)", re.IGNORECASE)
 # They have no use for the app's database or Django's key, even where their container names them.
 _NEED_NO_DATABASE = {
     *("nginx", "nginx-unprivileged", "redis", "valkey", "memcached", "caddy", "traefik", "haproxy"),
     *("varnish", "rabbitmq", "envoy", "httpd", "busybox"),
 }
-_OF_THE_APP = re.compile(
-    r"DATABASE_URL|(?:DATABASE|DB|PG|POSTGRES|MYSQL)_?PASS(?:WORD)?|.*SECRET_KEY"
-)
+_OF_THE_APP = pattern(r"DATABASE_URL|(?:DATABASE|DB|PG|POSTGRES|MYSQL)_?PASS(?:WORD)?|.*SECRET_KEY")
 # Characters without a width.
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 
