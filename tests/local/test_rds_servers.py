@@ -180,11 +180,14 @@ def test_what_rds_refuses_of_a_restore_is_refused(world: World) -> None:
     with pytest.raises(ClientError, match="DeletionProtection"):
         world.delete("protected")
     world.restore("second", "refused")
+    with pytest.raises(world.rds.exceptions.InvalidDBInstanceStateFault):
+        world.delete("second")
     with pytest.raises(world.rds.exceptions.InstanceQuotaExceededFault):
         world.restore("third", "refused")
     world.rds.modify_db_instance(DBInstanceIdentifier="protected", DeletionProtection=False)
-    world.delete("protected")
-    world.delete("second")
+    for name in ("protected", "second"):
+        world.server_of(name)
+        world.delete(name)
 
 
 def test_an_instance_without_a_server_stays_a_record(world: World) -> None:
