@@ -80,8 +80,8 @@ class DatabaseServers:
     def refusal(self, form: Mapping[str, str], progress: float) -> Refusal | None:
         """Refuse a restore of a snapshot that is not available, or for which nothing is left.
 
-        Refuse the deletion of an instance that is being made, too: AWS does not say whether RDS does.
-        `progress` is that of the snapshot.
+        Also refuse the deletion of an instance that is being made. AWS does not say whether RDS
+        does. `progress` is that of the snapshot.
         """
         name = form.get("DBInstanceIdentifier", "")
         snapshot = form.get("DBSnapshotIdentifier", "")
