@@ -6,10 +6,9 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord, RecordKind
 from lightgate.records.timeline import applied, timeline
 from lightgate.records.wording import called, clock, moment, seconds, short_id, time_of_day
-from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.following import execution_of
@@ -21,9 +20,10 @@ from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
 _BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 _KINDS = {
-    ReleaseKind.IMAGE: "",
-    ReleaseKind.ROLLBACK: "Rollback to ",
-    ReleaseKind.COMMAND: "Command with ",
+    RecordKind.IMAGE: "",
+    RecordKind.ROLLBACK: "Rollback to ",
+    RecordKind.COMMAND: "Command with ",
+    RecordKind.REHEARSAL: "Rehearsal of ",
 }
 _FAILED = 1
 _TIMELINE = 23

@@ -13,10 +13,10 @@ from lightgate.records.release_record import (
     RecordedHealth,
     RecordedMigration,
     RecordedSnapshot,
+    RecordKind,
 )
 from lightgate.records.timeline import applied, started_by
 from lightgate.records.wording import called, moment, seconds, time_of_day
-from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.verification.health import HealthSample
 from lightgate_report.charts import gantt_of
@@ -39,9 +39,10 @@ _COMMON = ("lightgate", "release", "container")
 _COMMANDS = ("lightgate ", "aws ", "docker ")
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 _KINDS = {
-    ReleaseKind.IMAGE: "",
-    ReleaseKind.ROLLBACK: "Rollback to ",
-    ReleaseKind.COMMAND: "Command with ",
+    RecordKind.IMAGE: "",
+    RecordKind.ROLLBACK: "Rollback to ",
+    RecordKind.COMMAND: "Command with ",
+    RecordKind.REHEARSAL: "Rehearsal of ",
 }
 
 

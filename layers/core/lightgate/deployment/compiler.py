@@ -108,6 +108,7 @@ def compile_deployment(
     restores: str = "",
     schema_check: str = UNCHECKED,
     programs: Programs | None = None,
+    is_rehearsal: bool = False,  # noqa: ARG001
 ) -> Request:
     """The arguments of CreateContainerServiceDeployment.
 

@@ -26,7 +26,7 @@ def statement(app_role: str, names: str) -> dict[str, Any]:
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{app_role.split(':')[4]}:root"},
         "Action": list(_ACTIONS),
-        "Condition": {_CONDITION: {_KEY: _pattern(app_role, names)}},
+        "Condition": {_CONDITION: {_KEY: pattern(app_role, names)}},
     }
 
 
@@ -59,15 +59,15 @@ def _allowed(one: Mapping[str, Any], app_role: str, names: str) -> set[str]:
         map(str, principals)
     ):
         return set()
-    condition = one.get("Condition") or {}
-    operators = {"ArnLike", "StringLike"}
-    if condition:
-        [(operator, keys)] = condition.items()
-        [(key, patterns)] = keys.items()
-        role = _pattern(app_role, names).replace("*", "x")
-        fits = any(fnmatch.fnmatchcase(role, str(each)) for each in _list(patterns))
-        if operator not in operators or key.lower() != _KEY.lower() or not fits:
-            return set()
+    role = pattern(app_role, names).replace("*", "x")
+    if not all(
+        operator in ("ArnLike", "StringLike")
+        and key.lower() == _KEY.lower()
+        and any(fnmatch.fnmatchcase(role, str(each)) for each in _list(patterns))
+        for operator, keys in (one.get("Condition") or {}).items()
+        for key, patterns in keys.items()
+    ):
+        return set()
     given = [str(each).lower() for each in _list(one.get("Action"))]
     return {
         action
@@ -76,7 +76,7 @@ def _allowed(one: Mapping[str, Any], app_role: str, names: str) -> set[str]:
     }
 
 
-def _pattern(app_role: str, names: str) -> str:
+def pattern(app_role: str, names: str) -> str:
     """The roles of such services: `…:role/amazon/lightsail/REGION/containers/SERVICE/…`."""
     before = app_role.partition("/containers/")[0]
     return f"{before}/containers/{names}*"
