@@ -20,7 +20,7 @@ from lightgate.records.release_record import (
 )
 from lightgate.records.wording import called
 from lightgate.rehearsal.state import Place, RehearsalPlan, RehearsalRun, RehearsalState
-from lightgate.release.unchecked_request import requested_app
+from lightgate.release.unchecked_request import UNKNOWN, requested_app
 from lightgate.state import DeploymentProgress
 
 FAILED_MIGRATION = "rehearsed-migration"
@@ -67,8 +67,9 @@ def ended_record(state: RehearsalState, now: datetime) -> ReadableRecord:
     verdict = _judge(state)
     plan = state.admission if isinstance(state.admission, RehearsalPlan) else None
     if plan is None:
+        app = requested_app(state.request)
         begun = ReadableRecord(
-            app=requested_app(state.request) or "",
+            app=app if app != UNKNOWN else "",
             release=release_id(state.execution, state.started_at, None),
             kind=RecordKind.REHEARSAL,
             status=RELEASING,
