@@ -47,6 +47,7 @@ _ANSWERS: Mapping[str, Any] = {
     "release": Started | Verdict,
     "rollback": Started | Verdict,
     "run": Started | Verdict,
+    "rehearse": Started | Verdict,
     "push": Verdict,
     "promote": Started | Verdict | CopyFirst,
     "pause": Paused,
