@@ -62,8 +62,8 @@ _LONGEST_SUFFIX = len(_AGAIN)
 _SHORT_APP_NAME = 9
 
 
-# The tag of what a rehearsal has created for itself, with the name of its execution. Nothing without
-# it is ever deleted.
+# The tag of what a rehearsal has created for itself, with the name of its execution. Nothing
+# without it is ever deleted.
 REHEARSAL_TAG = f"{PREFIX}:rehearsal"
 
 

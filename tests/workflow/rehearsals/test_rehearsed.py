@@ -118,8 +118,8 @@ def test_a_lock_that_is_held_for_too_long_fails_the_rehearsal(
     if status == "FAILED":
         assert record.failure_code == "rehearsed-lock"
         assert record.reasons == (
-            f"{MIGRATION} holds AccessExclusiveLock on crops_harvest for 3.2 s: reads and writes of "
-            "the table wait; rehearsal.maxLockSeconds is 3.",
+            f"{MIGRATION} holds AccessExclusiveLock on crops_harvest for 3.2 s: reads and writes "
+            "of the table wait; rehearsal.maxLockSeconds is 3.",
         )
 
 

@@ -89,7 +89,7 @@ def plan_rehearsal(
     _refuse_foreign(spec, stored, references, app, runtime)
     found = None
     if not request.take_snapshot:
-        found = _snapshot(database, original, rehearsal.database_variable, spec, stored, runtime)
+        found = _snapshot(database, original, spec, stored, runtime)
     limit = timedelta(seconds=(spec.time_limit(gate) or 0) + GRACE_SECONDS)
     timeout = _BESIDE_THE_COMMAND + 2 * limit
     limit_of_snapshot = timedelta(seconds=database.timeout_seconds)
@@ -245,7 +245,6 @@ def _refuse_foreign(
 def _snapshot(
     database: Database,
     original: OriginalDatabase,
-    variable: str,
     spec: AppSpec,
     stored: Mapping[SecretReference, StoredSecret | None],
     runtime: Runtime,

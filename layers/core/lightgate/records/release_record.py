@@ -142,8 +142,8 @@ class ReadableRecord:
     or of its refusal. `take_back` are the inputs of the executions that reverse its migrations.
     `summary` is the first sentence of its message. `unlisted` are migrations
     that no report had room for. `evidence` is the key of its evidence file in S3. `live` is None
-    if none was live, or if that is unknown: `is_down` tells them apart. `rehearsal` has the facts of a
-    rehearsal.
+    if none was live, or if that is unknown: `is_down` tells them apart. `rehearsal` has the facts
+    of a rehearsal.
     """
 
     app: str

@@ -1,4 +1,4 @@
-"""AdmitRehearsal: check whether the migrations can be rehearsed, and put the rehearsal on record."""
+"""AdmitRehearsal: check whether a rehearsal can be carried out, and put it on record."""
 
 from lightgate.errors import RefusedError
 from lightgate.operations.plan_rehearsal import plan_rehearsal

@@ -1,4 +1,4 @@
-"""PrepareRehearsal: restore the snapshot into a temporary instance, and make a service beside it."""
+"""PrepareRehearsal: restore the snapshot into a temporary instance, and make a service."""
 
 import fnmatch
 from dataclasses import replace
