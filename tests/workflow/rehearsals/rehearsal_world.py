@@ -26,7 +26,7 @@ DEFINITION: Json = json.loads((ROOT / "statemachine/rehearsal.asl.json").read_te
 VARIABLES: Json = {
     "databaseVariable": "DATABASE_URL",
     "environment": {"DJANGO_SETTINGS_MODULE": "crops.settings", "EMAIL_HOST": "none.invalid"},
-    "secrets": {"DATABASE_URL": "secretsmanager:crops/db:url"},
+    "secrets": {"DATABASE_URL": "secretsmanager:crops/db:url", "SECRET_KEY": "ssm:/crops/key"},
 }
 LIGHTSAIL_ACCOUNT = "170441448102"
 MIGRATION = "crops.0002_size"

@@ -73,6 +73,7 @@ def test_the_gate_has_only_variables_of_the_rehearsal_and_reaches_only_the_copy(
     assert environment == {
         "DJANGO_SETTINGS_MODULE": "crops.settings",
         "EMAIL_HOST": "none.invalid",
+        "SECRET_KEY": SECRET_KEY,
         "DATABASE_URL": f"postgres://crops:{PASSWORD}@{host}/c",
     }
 

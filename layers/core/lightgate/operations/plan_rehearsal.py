@@ -38,7 +38,7 @@ _ENGINES = ("postgres", "mysql", "mariadb")
 # A gate reads the tables of its plan, waits for its permit and migrates; each has a time limit.
 _BESIDE_THE_COMMAND = timedelta(hours=1)
 _LONGEST_POLL = 30
-_MOST_POLLS = 2500
+MOST_POLLS = 2500
 _RESTORE_AND_REMOVAL = timedelta(hours=3)
 
 
@@ -272,7 +272,7 @@ def _snapshot(
 
 def _poll_seconds(spec: AppSpec, longest: timedelta) -> int:
     """An execution ends without a record at 25,000 events, and one check takes nine."""
-    shortest = math.ceil((longest + _RESTORE_AND_REMOVAL).total_seconds() / _MOST_POLLS)
+    shortest = math.ceil((longest + _RESTORE_AND_REMOVAL).total_seconds() / MOST_POLLS)
     return max(min(spec.poll_seconds, _LONGEST_POLL), shortest)
 
 
