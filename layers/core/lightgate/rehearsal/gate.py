@@ -117,7 +117,7 @@ def compile_rehearsal(
         stack=stack,
         mailboxes={gate: mailbox},
         allow_destructive=True,
-        is_rehearsal=True,
+        rehearses=True,
     )
     container = request["containers"][gate]
     own = [*spec.containers[gate].environment, *spec.containers[gate].secrets]

@@ -160,6 +160,7 @@ class Child:
             self.line_was_read = True
             self.migration_ends(None)
             self.migration, self.migration_began = begun, self.read_at
+            self.gate.times.append([begun, self.read_at])
             self.gate.emit("applying", migration=begun)
         if is_whole or len(self.unsent) > BACKLOG:
             self.flush()
@@ -179,6 +180,7 @@ class Child:
                 seconds = round(monotonic() - self.migration_began, 3)
             self.gate.emit("applied", migration=self.migration, seconds=seconds)
             self.gate.applied.append(self.migration)
+            self.gate.times[-1].append(seconds)
             self.migration = None
 
     def line_ends(self) -> None:
