@@ -13,6 +13,7 @@ from lightgate_cli.connection import Connection
 from lightgate_cli.doctoring.carrying_out import Planned, carry_out
 from lightgate_cli.doctoring.plan import of_app, of_stack
 from lightgate_cli.doctoring.tagging import missing_tags, set_tag
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
@@ -91,7 +92,7 @@ def doctor(
         raise click.UsageError("--yes belongs to --fix-tags.")
     found = _report(connection, app)
     if as_json:
-        output.print_json(found)
+        print_json(found)
     else:
         output.print_lines(_lines(found, width=output.width()))
     if found.failures:

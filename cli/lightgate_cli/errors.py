@@ -4,6 +4,9 @@ import enum
 
 from lightgate.errors import LightgateError
 
+# As a shell has it: 128 and the number of SIGINT.
+_INTERRUPTED = 130
+
 
 class Problem(enum.StrEnum):
     """The kind of a problem. It decides the exit code, and never the text does."""
@@ -25,12 +28,18 @@ class Problem(enum.StrEnum):
     IGNORED = "ignored"
     NOT_STARTED = "not-started"
     UNSAFE = "unsafe"
+    REFUSED = "refused"
+    CANNOT_CHECK = "cannot-check"
+    FILE = "file"
+    INTERRUPTED = "interrupted"
 
     @property
     def exit_code(self) -> int:
-        """1 if AWS has answered that there is no such thing, or that nothing follows; else 2."""
+        """1 if the answer is bad, or there is no such thing; 2 if there is no answer."""
+        if self is Problem.INTERRUPTED:
+            return _INTERRUPTED
         answers = (Problem.NOT_FOUND, Problem.IGNORED, Problem.NOT_STARTED, Problem.UNSAFE)
-        return 1 if self in answers else 2
+        return 1 if self in (*answers, Problem.REFUSED) else 2
 
 
 class CommandError(LightgateError):
@@ -39,3 +48,11 @@ class CommandError(LightgateError):
     def __init__(self, problem: Problem, text: str, *, hint: str = "") -> None:
         super().__init__(text)
         self.problem, self.hint = problem, hint
+
+
+class InterruptedFollowing(KeyboardInterrupt):
+    """The user has stopped the command, and what it followed goes on: `command` shows it."""
+
+    def __init__(self, text: str, command: str) -> None:
+        super().__init__(text)
+        self.text, self.command = text, command

@@ -7,6 +7,7 @@ from lightgate.names import is_digest
 from lightgate.release.request import is_tag
 from lightgate_cli import output
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.explaining import Explanation, explain_push
 from lightgate_cli.reading.push_facts import read_push
@@ -42,7 +43,7 @@ def explain(connection: Connection, app: str, pushed: str, as_json: bool) -> Non
         raise click.BadParameter("it is neither a tag nor a digest", param_hint="TAG|DIGEST")
     found = explain_push(read_push(app, pushed, connection))
     if as_json:
-        output.print_json(found)
+        print_json(found)
     else:
         output.print_lines(lines(found, width=output.width()))
     if not found.answer.is_found:

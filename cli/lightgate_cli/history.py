@@ -10,6 +10,7 @@ from lightgate.records.timeline import applied
 from lightgate.records.wording import called, clock, day_and_time
 from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.gather import History, no_such_app, read_history
 
@@ -50,7 +51,7 @@ def history(connection: Connection, app: str, most: int, as_json: bool) -> None:
         raise no_such_app(app, connection)
     records = found.records
     if as_json:
-        output.print_json(records)
+        print_json(records)
         return
     if not records:
         terminal.tell(f"{app} has no release on record.")

@@ -4,10 +4,10 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -17,19 +17,38 @@ from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.files import name_of
+from lightgate_cli.json_output import print_json
 from lightgate_cli.next_command import with_options
-from lightgate_cli.options import connected
+from lightgate_cli.options import connected, json_option
 from lightgate_cli.translating.answering import Given, Questions, answer
 from lightgate_cli.translating.build import Written, build_spec
 from lightgate_cli.translating.kinds import Kind, kind_of
 from lightgate_cli.translating.reading import read_source
-from lightgate_cli.translating.source import Json, Source
+from lightgate_cli.translating.source import Json, Note, Source
 from lightgate_cli.translating.text import Document, read_document
 from lightgate_cli.translating.variables import commands_that_create
 from lightgate_cli.translating.whole import write_whole
 
 _STANDARD_INPUT = "standard input"
 _DATABASES = {"database": "instance", "cluster": "cluster", "lightsail_database": "lightsail"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitReport:
+    """The answer of `lightgate init`. `file` is null if the spec is only in the answer.
+
+    `notes` is what the spec does not have as the source had it. `secret_commands` store the
+    secrets, and `next_steps` are the commands from there to the first release.
+    """
+
+    schema_version: int = 1
+    app: str
+    file: str | None
+    spec: Mapping[str, Any]
+    notes: Sequence[Note]
+    warnings: Sequence[str]
+    secret_commands: Sequence[str]
+    next_steps: Sequence[str]
 
 
 @click.command(
@@ -82,6 +101,7 @@ _DATABASES = {"database": "instance", "cluster": "cluster", "lightsail_database"
     multiple=True,
     help="Another image for a container, such as redis=redis:7@sha256:…",
 )
+@json_option
 @connected
 def init(
     connection: Connection,
@@ -90,6 +110,7 @@ def init(
     public_endpoint: BinaryIO | None,
     output: Path,
     force: bool,
+    as_json: bool,
     image: tuple[str, ...],
     **options: str | bool | None,
 ) -> None:
@@ -116,21 +137,33 @@ def init(
     else:
         endpoint = _value(public_endpoint)
         source = read_source(document.value, name, folder, endpoint, from_service or given.service)
-        may_ask = sys.stdin.isatty() and name != _STANDARD_INPUT
+        may_ask = sys.stdin.isatty() and name != _STANDARD_INPUT and not as_json
         written = _translated(source, given, Questions(may_ask=may_ask))
     for note in written.notes:
         terminal.note(str(note))
     text = _text(written.spec)
     spec = parse_spec(text)
     app = parse_app_name(given.app or spec.service)
-    for warning in warnings(spec, None):
+    found = InitReport(
+        app=app,
+        file=None if is_printed else str(output),
+        spec=written.spec,
+        notes=written.notes,
+        warnings=list(warnings(spec, None)),
+        secret_commands=list(commands_that_create(written.secrets, app)),
+        next_steps=_next_steps(app, connection, None if is_printed else output),
+    )
+    for warning in found.warnings:
         terminal.warning(warning)
-    if is_printed:
-        click.echo(text.encode(), nl=False)
-    else:
+    if not is_printed:
         write_whole(output, text, replaces=force)
         terminal.ok(f"{output} is written, and valid")
-    _say_what_next(written, app, connection, None if is_printed else output)
+    elif not as_json:
+        click.echo(text.encode(), nl=False)
+    if as_json:
+        print_json(found)
+    else:
+        _say_what_next(found)
 
 
 def _given(image: tuple[str, ...], options: Mapping[str, str | bool | None]) -> Given:
@@ -231,19 +264,23 @@ def _text(spec: Json) -> str:
     return f"{flat}\n"
 
 
-def _say_what_next(written: Written, app: str, connection: Connection, path: Path | None) -> None:
-    """The commands from here to the first release."""
-    say: Callable[[str], None] = lambda line: click.echo(line, err=path is None)  # noqa: E731
-    stack = connection.stack
+def _next_steps(app: str, connection: Connection, path: Path | None) -> Sequence[str]:
     file = shlex.quote(str(path)) if path is not None else "FILE"
-    if written.secrets:
+    return [
+        f"aws ssm put-parameter --name /{connection.stack}/apps/{app} --type String "
+        f"--tier Intelligent-Tiering --overwrite --value file://{file}",
+        with_options(f"lightgate doctor {app}"),
+        with_options(f"lightgate release {app} --follow"),
+    ]
+
+
+def _say_what_next(found: InitReport) -> None:
+    """The commands from here to the first release."""
+    say: Callable[[str], None] = lambda line: click.echo(line, err=found.file is None)  # noqa: E731
+    if found.secret_commands:
         say("\nStore the secrets. Each command waits for one value, and shows nothing:")
-        for command in commands_that_create(written.secrets, app):
+        for command in found.secret_commands:
             say(f"  {command}")
     say("\nStore the spec, check the app, and release it:")
-    say(
-        f"  aws ssm put-parameter --name /{stack}/apps/{app} --type String "
-        f"--tier Intelligent-Tiering --overwrite --value file://{file}"
-    )
-    say(with_options(f"  lightgate doctor {app}"))
-    say(with_options(f"  lightgate release {app} --follow"))
+    for command in found.next_steps:
+        say(f"  {command}")

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import click
 
-from lightgate_cli import output, terminal
+from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import app_option, connected, json_option
 from lightgate_cli.reading.release_facts import ReleaseLogs, read_logs
 
@@ -43,7 +44,7 @@ def logs(
     if container is not None:
         found = _only(container, found)
     if as_json:
-        output.print_json(found)
+        print_json(found)
         return
     for line in lines(found):
         click.echo(printable(line))

@@ -6,19 +6,16 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from lightgate import VERSION
 from lightgate.errors import LightgateError, RefusedError
-from lightgate_cli import terminal
+from lightgate_cli import json_output, terminal
 from lightgate_cli.check.errors import CannotCheckError
-from lightgate_cli.errors import CommandError
-
-_REFUSED = 1
-_UNREADABLE = 2
-_INTERRUPTED = 130
-
+from lightgate_cli.errors import CommandError, InterruptedFollowing, Problem
+from lightgate_cli.json_output import print_failure
 
 # In the order of the help. A command is imported when it is called: most need boto3, which takes
 # longer to import than `validate` takes as a whole.
@@ -79,27 +76,38 @@ class _Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        json_output.remember(args)
+        try:
+            return super().parse_args(context, args)
+        except click.ClickException as error:
+            _print_wrong_call(error)
+            raise
+
     def invoke(self, context: click.Context) -> object:
         """Run the command. A mistake of the user ends in messages, and never in a traceback."""
         try:
             return super().invoke(context)
+        except click.ClickException as error:
+            _print_wrong_call(error)
+            raise
         except RefusedError as error:
             terminal.problems(error.reasons)
-            context.exit(_REFUSED)
+            print_failure(Problem.REFUSED, *error.reasons, refusal=error.code)
+            context.exit(Problem.REFUSED.exit_code)
         except CommandError as error:
             terminal.error(str(error))
             if error.hint:
                 terminal.tell(error.hint)
+            print_failure(error.problem, str(error), hint=error.hint)
             context.exit(error.problem.exit_code)
         except CannotCheckError as error:
             if error.printed:
                 click.echo(error.printed, err=True)
-            terminal.error(str(error))
-            context.exit(_UNREADABLE)
+            _fail(Problem.CANNOT_CHECK, str(error))
         except LightgateError as error:
             # Such as an answer of AWS that is missing, or that this version cannot read.
-            terminal.error(str(error))
-            context.exit(_UNREADABLE)
+            _fail(Problem.UNREADABLE, str(error))
         except BrokenPipeError:
             # The reader, such as head, has closed the pipe. Python would fail once more when it
             # flushes at its end.
@@ -107,11 +115,31 @@ class _Commands(click.Group):
         except OSError as error:
             # No other error of a write has this code.
             stream = "output" if error.errno == errno.ENOSPC else "input"
-            terminal.error(f"{error.filename or f'standard {stream}'}: {error.strerror}")
-            context.exit(_UNREADABLE)
+            _fail(Problem.FILE, f"{error.filename or f'standard {stream}'}: {error.strerror}")
+        except click.Abort:
+            # The end of standard input where a question was asked.
+            print_failure(Problem.INTERRUPTED, "The question was not answered.")
+            terminal.error("The question was not answered.")
+            context.exit(Problem.INTERRUPTED.exit_code)
+        except InterruptedFollowing as error:
+            terminal.after_interrupt(error.text, error.command)
+            print_failure(Problem.INTERRUPTED, error.text, hint=error.command)
+            context.exit(Problem.INTERRUPTED.exit_code)
         except KeyboardInterrupt:
-            context.exit(_INTERRUPTED)
+            print_failure(Problem.INTERRUPTED, "The command was interrupted.")
+            context.exit(Problem.INTERRUPTED.exit_code)
         return None
+
+
+def _fail(problem: Problem, text: str) -> NoReturn:
+    terminal.error(text)
+    print_failure(problem, text)
+    click.get_current_context().exit(problem.exit_code)
+
+
+def _print_wrong_call(error: click.ClickException) -> None:
+    """Only as JSON: click itself writes the message."""
+    print_failure(Problem.USAGE, error.format_message())
 
 
 @click.group(

@@ -1,6 +1,5 @@
-"""Results on standard output: for people on a terminal or in a pipe, or as JSON."""
+"""Results on standard output, for people on a terminal or in a pipe."""
 
-import json
 import os
 import sys
 import textwrap
@@ -11,7 +10,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lightgate.codec import encode
 from lightgate_cli.next_command import with_options
 from lightgate_cli.terminal import harmless
 
@@ -36,11 +34,6 @@ _STYLES = {
 }
 
 
-def print_json(document: object) -> None:
-    """Bytes: JSON is UTF-8, whatever the encoding of the terminal is."""
-    click.echo(json.dumps(encode(document), indent=2, ensure_ascii=False).encode())
-
-
 def console(stream: TextIO) -> Console:
     """For colors and progress. A pipe gets neither, and NO_COLOR leaves the colors out."""
     return Console(
@@ -60,7 +53,10 @@ def width() -> int | None:
 
 
 def print_lines(lines: Iterable[str | Text]) -> None:
-    """Bytes, as in `print_json`. A pipe that its reader has closed is the group's matter."""
+    """Bytes: UTF-8, whatever the encoding of the terminal is.
+
+    A pipe that its reader has closed is the group's matter.
+    """
     out = console(sys.stdout)
     for each in lines:
         line = Text(with_options(each)) if isinstance(each, str) else each.copy()

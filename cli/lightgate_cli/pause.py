@@ -7,6 +7,7 @@ from lightgate_cli import output
 from lightgate_cli.acting import pausing
 from lightgate_cli.acting.start import require_app
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
 
 _LONGEST_REASON = 500
@@ -43,7 +44,7 @@ def pause(connection: Connection, app: str, reason: str, as_json: bool) -> None:
     require_app(app, connection)
     found = pausing.pause(app, words, connection)
     if as_json:
-        output.print_json(found)
+        print_json(found)
         return
     counts = found.pause
     already = "" if found.is_new else "already "

@@ -20,6 +20,7 @@ from lightgate.spec.health_rules import health_rules
 from lightgate.spec.keys import AppSpec
 from lightgate_cli import output, terminal
 from lightgate_cli.files import image_config_option, read_config, read_spec, spec_argument
+from lightgate_cli.json_output import print_json
 
 type _Json = dict[str, Any]
 
@@ -76,7 +77,7 @@ def plan(
     if full and not as_json:
         click.echo()
     if full or as_json:
-        output.print_json(request)
+        print_json(request)
 
 
 def summary(

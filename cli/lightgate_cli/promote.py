@@ -12,6 +12,7 @@ from lightgate_cli.acting.live import require_live, require_status
 from lightgate_cli.acting.promoting import CopyFirst, copy_commands
 from lightgate_cli.acting.start import require_spec, start
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, StartOptions, starts_a_release
 
 _NOT_RELEASED = 1
@@ -59,7 +60,7 @@ def promote(
             "Nothing was released. Copy the image first:"
         )
         if chosen.as_json:
-            output.print_json(CopyFirst(app=target, digest=digest, commands=commands))
+            print_json(CopyFirst(app=target, digest=digest, commands=commands))
         else:
             output.print_lines(commands)
         click.get_current_context().exit(_NOT_RELEASED)

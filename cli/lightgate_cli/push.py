@@ -10,6 +10,7 @@ from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.docker import Docker
 from lightgate_cli.acting.pushing import Target, push_image, release_of_push, target_of_push
 from lightgate_cli.connection import Connection
+from lightgate_cli.errors import InterruptedFollowing
 from lightgate_cli.options import APP_NAME, connected, json_option
 
 
@@ -58,11 +59,10 @@ def push(
     try:
         followed = release_of_push(target, digest, connection)
     except KeyboardInterrupt:
-        terminal.after_interrupt(
+        raise InterruptedFollowing(
             "The push starts its release without this command. To see it:",
             f"lightgate status {app}",
-        )
-        raise
+        ) from None
     follow_to_the_end(followed, connection, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`lightgate report`: the page of all apps, of one app or of one release, as one HTML file."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from lightgate.records.release_record import ReadableRecord
 from lightgate.records.wording import called, clock, roughly
 from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
-from lightgate_cli.options import app_option, connected
+from lightgate_cli.json_output import print_json
+from lightgate_cli.options import app_option, connected, json_option
 from lightgate_cli.reading.app_status import AppFacts, AppStatus, app_status, with_status
 from lightgate_cli.reading.gather import all_apps, one_app
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
@@ -24,6 +26,15 @@ from lightgate_report.tones import word_of
 
 _MOST_RELEASES = 30
 _LOG_GROUP = "LogGroupName"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenReport:
+    """The answer of `lightgate report`: the file of the page, and the title of the page."""
+
+    schema_version: int = 1
+    file: str
+    title: str
 
 
 @click.command(
@@ -51,14 +62,20 @@ _LOG_GROUP = "LogGroupName"
     help="The file to write, or - for standard output.",
 )
 @app_option
+@json_option
 @connected
-def report(connection: Connection, what: str | None, file: str, app: str | None) -> None:
+def report(
+    connection: Connection, what: str | None, file: str, app: str | None, as_json: bool
+) -> None:
     """Write a page about all apps, about APP or about RELEASE.
 
     The page is one HTML file without anything to load. It has light and dark colors, and needs no
     JavaScript. RELEASE is its id, the beginning of it, its tag or its digest.
     """
-    html = render_document(_page(what, app, connection), Frame())
+    if file == "-" and as_json:
+        raise click.UsageError("--html - and --json exclude each other.")
+    page = _page(what, app, connection)
+    html = render_document(page, Frame())
     if file == "-":
         click.echo(html.encode())
         return
@@ -66,7 +83,10 @@ def report(connection: Connection, what: str | None, file: str, app: str | None)
     is_special = Path(file).exists() and not Path(file).is_file()
     with click.open_file(file, "w", encoding="utf-8", atomic=not is_special) as opened:
         opened.write(html)
-    terminal.tell(f"The page is in {file}.")
+    if as_json:
+        print_json(WrittenReport(file=file, title=page.title))
+    else:
+        terminal.tell(f"The page is in {file}.")
 
 
 def _page(what: str | None, app: str | None, connection: Connection) -> OverviewPage | ReleasePage:

@@ -8,6 +8,7 @@ from lightgate_cli.acting import pausing
 from lightgate_cli.acting.carry_out import carry_out
 from lightgate_cli.acting.start import Started, require_app
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, follow_option, json_option
 
 
@@ -39,7 +40,7 @@ def resume(connection: Connection, app: str, is_followed: bool, as_json: bool) -
         started = Started(app=app, execution=found.execution, request={})
         carry_out(started, connection, is_followed=True, as_json=as_json)
     elif as_json:
-        output.print_json(found)
+        print_json(found)
     else:
         output.print_lines(_lines(found))
 

@@ -15,6 +15,7 @@ from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.following import execution_of
 from lightgate_cli.acting.rehearsing import follow_rehearsal
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import app_option, connected, follow_option, json_option
 from lightgate_cli.reading.app_status import ABANDONED
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
@@ -68,7 +69,7 @@ def show(
         return
     facts = read_release(release, app, connection)
     if as_json:
-        output.print_json(facts)
+        print_json(facts)
     else:
         output.print_lines(lines(facts, width=output.width()))
     if facts.record.status in _BAD:

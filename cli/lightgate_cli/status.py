@@ -9,6 +9,7 @@ from rich.text import Text
 from lightgate.records.wording import called, clock, moment, roughly, short_digest, short_id
 from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
@@ -48,14 +49,14 @@ def status(connection: Connection, app: str | None, as_json: bool) -> None:
             raise no_such_app(app, connection)
         found = app_status(facts)
         if as_json:
-            output.print_json(found)
+            print_json(found)
             return
         output.print_lines(block(found, width=output.width()))
         return
     apps = all_apps(connection)
     statuses = [app_status(each) for each in apps]
     if as_json:
-        output.print_json(statuses)
+        print_json(statuses)
         return
     if not apps:
         terminal.tell(f"There is no app yet below {connection.apps_path}.")

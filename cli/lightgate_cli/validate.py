@@ -9,7 +9,7 @@ import click
 from lightgate.deployment.pinning import other_images
 from lightgate.errors import RefusedError
 from lightgate.spec.warnings.all_warnings import warnings
-from lightgate_cli import output, terminal
+from lightgate_cli import terminal
 from lightgate_cli.files import (
     image_config_option,
     name_of,
@@ -18,6 +18,7 @@ from lightgate_cli.files import (
     read_spec,
     spec_argument,
 )
+from lightgate_cli.json_output import print_json
 
 _REFUSED = 1
 
@@ -58,7 +59,7 @@ def validate(spec_file: BinaryIO, image_config: BinaryIO | None, *, as_json: boo
     """
     if as_json:
         found = _validation(spec_file, image_config)
-        output.print_json(found)
+        print_json(found)
         if not found.is_valid:
             click.get_current_context().exit(_REFUSED)
         return

@@ -24,25 +24,33 @@ from lightgate_cli.acting.following import Verdict
 from lightgate_cli.acting.pausing import Paused, ResumedApp
 from lightgate_cli.acting.promoting import CopyFirst
 from lightgate_cli.acting.start import Started
+from lightgate_cli.check.document import CheckReport
 from lightgate_cli.doctor import DoctorReport
+from lightgate_cli.init import InitReport
+from lightgate_cli.json_output import Failure
 from lightgate_cli.reading.app_status import AppStatus
 from lightgate_cli.reading.explaining import Explanation
 from lightgate_cli.reading.release_facts import ReleaseFacts, ReleaseLogs
+from lightgate_cli.report import WrittenReport
 from lightgate_cli.validate import Validation
 
 type Schema = dict[str, Any]
 
 _ROOT = Path(__file__).parents[2]
 SCHEMA = _ROOT / "docs" / "command-line.schema.json"
-# What each command prints with --json: `status` without an app, and of one.
-_ANSWERS: Mapping[str, Any] = {
+# What each command prints with --json: `status` without an app, and of one. Each may print a
+# `failure` instead.
+ANSWERS: Mapping[str, Any] = {
     "status": Sequence[AppStatus],
     "status-app": AppStatus,
     "history": Sequence[ReadableRecord],
     "show": ReleaseFacts,
     "explain": Explanation,
     "logs": ReleaseLogs,
+    "report": WrittenReport,
+    "init": InitReport,
     "validate": Validation,
+    "check": CheckReport,
     "doctor": DoctorReport,
     "release": Started | Verdict,
     "rollback": Started | Verdict,
@@ -53,6 +61,18 @@ _ANSWERS: Mapping[str, Any] = {
     "pause": Paused,
     "resume": ResumedApp | Verdict,
     "show-follow": Verdict,
+    "failure": Failure,
+}
+# Lightsail defines its request, and not Lightgate.
+_REQUEST: Schema = {
+    "description": "The input of create-container-service-deployment of Lightsail.",
+    "type": "object",
+    "required": ["serviceName", "containers"],
+    "properties": {
+        "serviceName": {"type": "string"},
+        "containers": {"type": "object", "additionalProperties": {"type": "object"}},
+        "publicEndpoint": {"type": "object"},
+    },
 }
 _SCALARS: Mapping[Any, Schema] = {
     str: {"type": "string"},
@@ -84,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def schema() -> Schema:
     """One definition for each class, and one for the answer of each command."""
     found: dict[str, Schema] = {}
-    answers = {command: _of(kind, found) for command, kind in _ANSWERS.items()}
+    answers = {command: _of(kind, found) for command, kind in ANSWERS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What the command lightgate prints with --json",
         "description": "Within one schemaVersion a field keeps its name and its meaning, and new "
         "fields may be added. Durations are numbers of seconds, moments are in ISO 8601.",
-        "$defs": {**answers, **dict(sorted(found.items()))},
+        "$defs": {**answers, "plan": _REQUEST, **dict(sorted(found.items()))},
     }
 
 

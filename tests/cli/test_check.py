@@ -11,6 +11,7 @@ import pytest
 from local.cloud.postgres import Database
 from tests.cli.calls import Said
 from tests.cli.projects import EACH_CLASS, FARM, MYSQL, POSTGRES, TIDY, Tree, names
+from tests.cli.test_schema import assert_valid
 from tests.gate.environments import interpreter
 from tests.gate.programs import Runner
 from tests.gate.projects import ADD_COLOUR, CREATE, REMOVE_NAME, postgres
@@ -278,6 +279,7 @@ def test_the_json_has_each_migration_with_its_place(check: Call, tree: Tree) -> 
 
     assert (said.code, said.errors) == (1, [])
     found = json.loads(said.output)
+    assert_valid("check", found)
     migrations = {one["name"]: one for one in found.pop("migrations")}
     assert isinstance(found.pop("django"), str)
     assert found == {
@@ -352,7 +354,9 @@ def test_the_classes_are_those_of_the_gate(
         "check", tree.manage_py, "--since", "HEAD", "--json", "--python", sys.executable
     )
 
-    found = {one["name"]: one["class"] for one in json.loads(said.output)["migrations"]}
+    answer = json.loads(said.output)
+    assert_valid("check", answer)
+    found = {one["name"]: one["class"] for one in answer["migrations"]}
     assert found == {one["name"]: one["class"] for one in plan["migrations"]}
     assert len(found) == len(EACH_CLASS)
 
@@ -426,7 +430,9 @@ def test_a_project_that_cannot_be_loaded_shows_what_it_has_printed(check: Call, 
 
     said = check("--json")
 
-    assert (said.code, said.output) == (2, "")
+    found = json.loads(said.output)
+    assert_valid("failure", found)
+    assert (said.code, found["error"]) == (2, "cannot-check")
     assert said.errors[-2:] == [
         "RuntimeError: no seeds",
         f"error: {tree.manage_py} ended with exit code 1 before Django had loaded the project",

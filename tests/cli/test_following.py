@@ -31,6 +31,7 @@ from lightgate_cli.acting.carry_out import lines
 from lightgate_cli.acting.following import Followed, Verdict, follow, interruptible
 from lightgate_cli.acting.stages import FollowedStage, Mark, Seen, stages_of
 from lightgate_cli.acting.view import changes, opened, stage_table
+from lightgate_cli.errors import InterruptedFollowing
 from tests.cli.golden import TERMINAL, assert_golden
 from tests.cli.test_progress import ADMITTED, TIMINGS, snapshot
 from tests.support.builders import EXECUTION, RELEASE, STARTED, bare_state, progress, seconds
@@ -390,14 +391,9 @@ def test_an_error_that_stays_ends_it(error: Exception) -> None:
         verdict(Aws(statuses=[error], events=[{}]))
 
 
-def test_an_interruption_says_how_to_follow_the_release_again(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_an_interruption_says_how_to_follow_the_release_again() -> None:
     known = replace(followed(), release=RELEASE)
-    for each in (known, followed()):
-        with pytest.raises(KeyboardInterrupt), interruptible(each):
+    for each, name in ((known, RELEASE), (followed(), EXECUTION)):
+        with pytest.raises(InterruptedFollowing) as told, interruptible(each):
             raise KeyboardInterrupt
-
-    told = capsys.readouterr().err.split()
-    assert [word for word in told if word in (RELEASE, EXECUTION)] == [RELEASE, EXECUTION]
-    assert told.count("--follow") == 2
+        assert told.value.command == f"lightgate show {name} --follow"

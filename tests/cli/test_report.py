@@ -1,5 +1,6 @@
 """`lightgate report`: the page as a file."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from lightgate_report.pages import Tone, Word
 from tests.cli import releases
 from tests.cli.calls import Said
 from tests.cli.releases import APP, NOW, V3, V21
+from tests.cli.test_schema import assert_valid
 from tests.cli.test_status import facts, paused, running, waiting
 from tests.report.parsed import parsed
 
@@ -112,6 +114,25 @@ def test_the_command_writes_one_file_that_loads_nothing(
     assert "The evidence is gone." in page.text
     assert "the-log-group" in file.read_text()
     assert not [each for each in page.elements if "src" in each.attributes]
+
+
+def test_for_a_program_the_command_names_the_file(
+    lightgate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lightgate_cli.connection.Connection", lambda _target: STACK)
+    monkeypatch.setattr(report, "one_app", lambda *_: None)
+    monkeypatch.setattr(report, "read_release", read("v2.1", releases.v21()))
+    file = tmp_path / "v2.1.html"
+
+    said = lightgate("report", "v2.1", "--html", file, "--json")
+    both = lightgate("report", "v2.1", "--html", "-", "--json")
+
+    found = json.loads(said.output)
+    assert_valid("report", found)
+    assert (said.code, said.errors, found["file"]) == (0, [], str(file))
+    assert found["title"] in file.read_text()
+    assert both.code == 2
+    assert json.loads(both.output)["reasons"] == ["--html - and --json exclude each other."]
 
 
 def test_a_release_that_is_not_there_leaves_no_file(

@@ -13,7 +13,8 @@ from lightgate.backup.progress import SnapshotProgress
 from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.codec import encode
 from lightgate.deployment.status import Status
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -230,7 +231,7 @@ def test_the_cause_and_what_was_planned_are_in_message_and_record(
 ) -> None:
     deploy(cloud, runtime, RELEASE)
     failure = Diagnosis(
-        kind=FailureKind.APP_CRASH, what="It ended.", evidence="boom", next_action="Mend."
+        kind=FailureClass.APP_CRASH, what="It ended.", evidence="boom", next_action="Mend."
     )
     facts = replace(ended(deployment=deployed()), diagnosis=failure, planned=["crops.0002_a"])
 

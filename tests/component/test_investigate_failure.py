@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lightgate.deployment.status import Deployment, Status
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.puller import statement
-from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.report_reader import read_gate_report
 from lightgate.names import RELEASE_VARIABLE
@@ -87,7 +87,7 @@ def test_the_log_of_the_app_says_why_it_did_not_come_up(cloud: Cloud, runtime: R
     found = investigate_failure(facts, runtime)
 
     assert found.diagnosis is not None
-    assert found.diagnosis.kind == FailureKind.APP_CRASH
+    assert found.diagnosis.kind == FailureClass.APP_CRASH
     assert found.diagnosis.evidence == "ModuleNotFoundError: No module named 'weather'"
     assert SECRET not in str(found)
 
@@ -102,7 +102,7 @@ def test_the_plan_of_the_gate_is_in_the_message(cloud: Cloud, runtime: Runtime) 
 
     assert found.diagnosis is not None
     assert list(found.planned) == ["crops.0002_a", "crops.0003_b"]
-    assert found.diagnosis.kind == FailureKind.MIGRATION_ERROR
+    assert found.diagnosis.kind == FailureClass.MIGRATION_ERROR
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -120,7 +120,7 @@ def test_the_policy_shows_whether_the_image_may_be_pulled(
     found = investigate_failure(failed(cloud, runtime, *started, f"{SYSTEM}Canceled"), runtime)
 
     assert found.diagnosis is not None
-    assert found.diagnosis.kind == FailureKind.IMAGE_PULL
+    assert found.diagnosis.kind == FailureClass.IMAGE_PULL
     assert ("does not let the service's role pull" in found.diagnosis.what) is not allowed
 
 
@@ -171,7 +171,7 @@ def test_an_unreadable_source_is_reported_and_stops_nothing(
     found = investigate_failure(facts, runtime)
 
     assert found.diagnosis is not None
-    assert found.diagnosis.kind == FailureKind.UNKNOWN
+    assert found.diagnosis.kind == FailureClass.UNKNOWN
     assert unread in found.diagnosis.what.partition("Could not be read: ")[2]
 
 
@@ -188,7 +188,7 @@ def test_a_call_that_hangs_is_not_waited_for(
     hangs.set()
 
     assert found.diagnosis is not None
-    assert found.diagnosis.kind == FailureKind.APP_CRASH
+    assert found.diagnosis.kind == FailureClass.APP_CRASH
     assert found.diagnosis.what.endswith("Could not be read: the policy of the repository.")
 
 
@@ -203,20 +203,20 @@ def test_a_failed_watch_period_is_diagnosed_with_its_problem(
     )
 
     assert found.diagnosis is not None
-    assert found.diagnosis.kind == FailureKind.WATCH_FAILED
+    assert found.diagnosis.kind == FailureClass.WATCH_FAILED
     assert found.diagnosis.evidence == "GET / returned 500"
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (RefusalCode.ARCHITECTURE, FailureKind.ARCHITECTURE),
-        (RefusalCode.SERVICE_BUSY, FailureKind.PLATFORM_BUSY),
+        (RefusalCode.ARCHITECTURE, FailureClass.ARCHITECTURE),
+        (RefusalCode.SERVICE_BUSY, FailureClass.PLATFORM_BUSY),
         (RefusalCode.SPEC, None),
     ],
 )
 def test_a_refusal_is_diagnosed_only_where_it_does_not_say_it_all(
-    runtime: Runtime, code: RefusalCode, kind: FailureKind | None
+    runtime: Runtime, code: RefusalCode, kind: FailureClass | None
 ) -> None:
     answer = Stop.refused(RefusedError("in whatever words", code=code))
 
@@ -245,5 +245,5 @@ def test_an_unexpected_error_is_the_evidence(runtime: Runtime) -> None:
     failure = investigate_failure(facts, runtime).diagnosis
 
     assert failure is not None
-    assert failure.kind is FailureKind.PLATFORM_BUSY
+    assert failure.kind is FailureClass.PLATFORM_BUSY
     assert failure.evidence == "States.TaskFailed: Rate exceeded"

@@ -13,7 +13,8 @@ import pytest
 import lightgate
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, Endpoint, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis, Endpoint
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.plan import read_plans
@@ -112,7 +113,7 @@ def test_a_crash_on_start_comes_after_a_good_migration(
     found = diagnosed(log)
     assert code == 3
     assert "Worker failed to boot" in log
-    assert found.kind is FailureKind.APP_CRASH
+    assert found.kind is FailureClass.APP_CRASH
     assert found.evidence == "ModuleNotFoundError: No module named 'weather'"
 
 
@@ -127,7 +128,7 @@ def test_a_missing_variable_ends_the_migration_before_it_begins(
     assert completed.returncode == 1
     assert applied(database) == before
     found = diagnosed(completed.stderr)
-    assert found.kind is FailureKind.MISSING_VARIABLE
+    assert found.kind is FailureClass.MISSING_VARIABLE
     assert found.evidence == "KeyError: 'WEATHER_API_KEY'"
 
 
@@ -144,7 +145,7 @@ def test_the_wrong_port_is_open_and_the_right_one_is_not(
 
     assert not is_open
     found = diagnosed(log)
-    assert found.kind is FailureKind.HEALTH_CHECK
+    assert found.kind is FailureClass.HEALTH_CHECK
     assert "listens on port 9000, but the public endpoint is port 8000" in found.what
 
 

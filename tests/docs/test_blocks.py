@@ -11,9 +11,11 @@ import yaml
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from lightgate.release.request import parse_request
 from lightgate_cli.main import main
+from local.tools.command_schema import schema
 from tests.docs.pages import Code, all_code
 from tests.docs.shell import documents_of
 from tests.support.builders import spec_document
@@ -66,6 +68,9 @@ def problem_of(document: Any, folder: Path) -> str:
     if "app" in keys:
         digest = {"digest": f"sha256:{'7' * 64}"} if "digest" in document else {}
         return "" if parse_request(document | digest) else "no request"
+    if "error" in keys:  # what a command prints with --json
+        problems = Draft202012Validator(schema() | {"$ref": "#/$defs/failure"})
+        return ", ".join(one.message for one in problems.iter_errors(document))
     if keys <= LIFECYCLE_RULE:
         return "" if document["action"] == {"type": "expire"} else "no action of ECR"
     if "serviceName" in keys and "repository" not in keys:  # the request that `plan` shows
@@ -93,6 +98,7 @@ def test_every_json_document_is_valid(code: Code, tmp_path: Path) -> None:
         {"environment": {"DEBUG": 1}},
         {"command": "migrate"},
         {"nobody": "knows"},
+        {"schemaVersion": 1, "error": "nobody-knows", "reasons": []},
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecr:PushImage"}]},
         {"Effect": "Allow", "Action": ["ecr:PutImage", "docker:Push"], "Resource": "*"},
     ],

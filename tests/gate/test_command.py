@@ -401,6 +401,13 @@ def test_a_report_contains_no_other_form_of_a_secret_either(
         lines = [quote(key, safe=""), quote_plus(key), key[:4] + "\\x1b[K" + key[4:]]
         lines += [repr(key.encode()), base64.b64encode(b"user:" + key.encode()).decode()]
         lines.append(os.environb[b"OLD"])
+        codes = base64.b32encode, base64.b85encode, base64.a85encode
+        lines += [code(key.encode()).decode().rstrip("=") for code in codes]
+        hexadecimal = key.encode().hex()
+        for mark in (":", " ", "="):
+            pairs = (hexadecimal[at : at + 2] for at in range(0, len(hexadecimal), 2))
+            lines.append(mark.join(pairs).upper())
+        lines += ["-> " + key[:13], key[2:]]
         for line in lines:
             out.write((line if isinstance(line, bytes) else line.encode()) + b"\\n")
         out.write(key.encode("latin-1") + b"\\n")
@@ -420,6 +427,10 @@ def test_a_report_contains_no_other_form_of_a_secret_either(
         "***",
         "b'***'",
         f"{shown[4][:7]}***{shown[4][-3:]}",
+        "***",
+        f"***{shown[6][3:4]}",
+        *["***"] * 5,
+        "-> ***",
         "***",
         "***",
     ]

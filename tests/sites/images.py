@@ -46,6 +46,22 @@ TASKS = """
         time.sleep(3)
         print("harvest is finished", flush=True)
     """
+# gunicorn has no workers of eventlet any more.
+EVENTLET = """
+    import eventlet
+    eventlet.monkey_patch()
+    import eventlet.wsgi
+    from wsgi import application
+    eventlet.wsgi.server(eventlet.listen(("127.0.0.1", PORT)), application)
+    """
+PATCHED = "import eventlet\neventlet.monkey_patch()\n" + textwrap.dedent(MANAGE)
+POETRY = """
+    [project]
+    name = "app"
+    version = "1"
+    [tool.poetry]
+    package-mode = false
+    """
 GUNICORN = ("gunicorn", "wsgi", "--bind", "127.0.0.1:PORT", "--workers", "2")
 
 
@@ -59,7 +75,10 @@ READ_ONLY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """`PORT` in the words of the server, and in its files, is the port that it listens on."""
+    """`PORT` in the words of the server, and in its files, is the port that it listens on.
+
+    `says` is what a program prints when it is ready that listens on none.
+    """
 
     server: Sequence[str]
     launcher: Sequence[str] = ()
@@ -68,12 +87,14 @@ class Image:
     unset: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     is_read_only: bool = False
+    says: str = ""
 
     @property
     def names(self) -> tuple[str, str, str, str]:
         """The cells that name the row."""
         changes = [f"{key}={value}" for key, value in self.environment.items()]
         changes += [f"without {name}" for name in self.unset]
+        changes += ["green threads in manage.py"] * ("manage.py" in self.files)
         changes += ["read-only root, 64 files"] * self.is_read_only
         server = " ".join(self.server)
         return " ".join(self.launcher) or "none", server, ", ".join(changes), self.stop.name
@@ -82,6 +103,7 @@ class Image:
         given = {
             "PATH": f"{home}/bin:/usr/local/bin:/usr/bin:/bin",
             "HOME": "/tmp",
+            "VIRTUAL_ENV": str(home),
             "DATABASES": json.dumps({"default": database}),
             "DJANGO_SETTINGS_MODULE": "settings",
             "UV_OFFLINE": "1",
@@ -95,8 +117,6 @@ class Image:
         return READ_ONLY if self.is_read_only else ()
 
     def write(self, directory: Path, port: int = 0) -> None:
-        for name, text in self.files.items():
-            (directory / name).write_text(text.replace("PORT", str(port)))
         for name, text in {
             "manage.py": MANAGE,
             "settings.py": SETTINGS,
@@ -106,6 +126,8 @@ class Image:
             "tasks.py": TASKS,
         }.items():
             (directory / name).write_text(textwrap.dedent(text))
+        for name, text in self.files.items():
+            (directory / name).write_text(textwrap.dedent(text).replace("PORT", str(port)))
         (directory / "queue").mkdir()
 
 
@@ -158,5 +180,19 @@ IMAGES = [
         server=(*GUNICORN, "--no-control-socket"),
         environment={"TMPDIR": "/dev/shm"},
         is_read_only=True,
+    ),
+    Image(server=GUNICORN, launcher=("pipenv", "run"), files={"Pipfile": ""}),
+    Image(server=GUNICORN, launcher=("poetry", "run"), files={"pyproject.toml": POETRY}),
+    Image(server=("python", "serve.py"), files={"serve.py": EVENTLET, "manage.py": PATCHED}),
+    Image(
+        server=("celery", "-A", "tasks", "beat", "--loglevel", "info"),
+        stop=SIGQUIT,
+        says="beat: Starting...",
+    ),
+    Image(
+        server=("celery", "-A", "tasks", "beat", "--loglevel", "info"),
+        launcher=("pipenv", "run"),
+        files={"Pipfile": ""},
+        says="beat: Starting...",
     ),
 ]

@@ -45,22 +45,29 @@ def test_an_image_migrates_serves_and_stops_as_without_the_gate(
         container="web",
         mode="service",
         port=port,
-        healthCheck={
-            "command": ["python", "-c", CHECK.format(server_port)],
-            "interval": 1, "timeout": 10, "retries": 60, "startPeriod": 0,
-        },
-    )  # fmt: skip
-    eventually(lambda: bool(web.named("succeeded")), "is not healthy", web, limit=120)
-    assert facts(port, "HEALTHY")
+        **health_check(image, server_port),
+    )
+    if image.says:
+        web.says(image.says.encode())
+    else:
+        eventually(lambda: bool(web.named("succeeded")), "is not healthy", web, limit=120)
+        assert facts(port, "HEALTHY")
     memory = resident_kilobytes(web.process.pid)
     web.told(image.stop)
     code = web.ends()
 
     assert web.named("failed") == []
-    alone = exit_code_alone(words, options, server_port, image.stop)
+    alone = exit_code_alone(words, options, server_port, image)
     cells = [*image.names, str(applied), str(code), str(alone), f"{memory / 1024:.1f}"]
     assert code == alone
     record("images", 4, cells, IMAGES_PAGE)
+
+
+def health_check(image: Image, port: int) -> dict[str, Any]:
+    if image.says:
+        return {}
+    check = {"command": ["python", "-c", CHECK.format(port)], "startPeriod": 0}
+    return {"healthCheck": {**check, "interval": 1, "timeout": 10, "retries": 60}}
 
 
 def gate_of_migrate(runner: Runner, image: Image, options: dict[str, Any]) -> Program:
@@ -93,16 +100,17 @@ def gate_of_migrate(runner: Runner, image: Image, options: dict[str, Any]) -> Pr
     return gate
 
 
-def exit_code_alone(
-    words: list[str], options: dict[str, Any], port: int, stop: signal.Signals
-) -> int:
+def exit_code_alone(words: list[str], options: dict[str, Any], port: int, image: Image) -> int:
     """The exit code of the server without a gate, stopped in the same way."""
     prefix = options.pop("prefix")
-    with subprocess.Popen(
-        [*prefix, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
-    ) as server:
-        eventually(lambda: answers(port), "is not served without the gate", limit=120)
-        server.send_signal(stop)
+    said = options["cwd"] / "output"
+    with (
+        said.open("wb") as output,
+        subprocess.Popen([*prefix, *words], stdout=output, stderr=output, **options) as server,
+    ):
+        is_ready = lambda: image.says in said.read_text() if image.says else answers(port)  # noqa: E731
+        eventually(is_ready, "is not served without the gate", limit=120)
+        server.send_signal(image.stop)
         code = server.wait(60)
     return code if code >= 0 else 128 - code
 
@@ -115,7 +123,7 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("pool", ["prefork", "solo", "threads", "gevent"])
+@pytest.mark.parametrize("pool", ["prefork", "solo", "threads", "gevent", "eventlet"])
 def test_a_celery_worker_finishes_its_task_after_term(
     runner: Runner, tmp_path: Path, pool: str
 ) -> None:

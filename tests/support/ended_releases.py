@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -23,7 +24,7 @@ TAKE_BACK = [
     }
 ]
 MIGRATION_ERROR = Diagnosis(
-    kind=FailureKind.MIGRATION_ERROR,
+    kind=FailureClass.MIGRATION_ERROR,
     what="Migration harvests.0006_one_harvest_a_day failed. A part is applied.",
     evidence="django.db.utils.IntegrityError: could not create unique index",
     next_action="Correct harvests.0006_one_harvest_a_day and push again.",

@@ -253,6 +253,7 @@ def _migration_failed() -> Report:
             "Key (crop, harvested_on)=(barley, 2026-11-16) is duplicated."
         ),
         database="part-way",
+        model="harvest",
     )
     found = evidence(Phase.FAILED, [_TIDIED], failed, atomic=True, changed=True)
     return _concluded(

@@ -10,6 +10,7 @@ from lightgate_cli.acting.following import Followed, Verdict, follow, interrupti
 from lightgate_cli.acting.start import Started
 from lightgate_cli.acting.view import opened
 from lightgate_cli.connection import Connection
+from lightgate_cli.json_output import print_json
 
 _NOT_SUCCEEDED = 1
 
@@ -22,7 +23,7 @@ def carry_out(
         followed = Followed(app=started.app, execution=started.execution)
         follow_to_the_end(followed, connection, as_json=as_json)
     elif as_json:
-        output.print_json(started)
+        print_json(started)
     else:
         output.print_lines(
             [
@@ -37,7 +38,7 @@ def follow_to_the_end(followed: Followed, connection: Connection, *, as_json: bo
     with interruptible(followed), opened(connection, is_quiet=as_json) as view:
         verdict = follow(followed, connection, view)
     if as_json:
-        output.print_json(verdict)
+        print_json(verdict)
     else:
         output.print_lines(lines(verdict, width=output.width()))
     if not verdict.is_good:

@@ -17,10 +17,9 @@ from lightgate.release.lightgate_command import resume_command
 from lightgate.release.lock import Lock
 from lightgate.release.release import ReleaseKind
 from lightgate.state import FinalOutcome, State
-from lightgate_cli import terminal
 from lightgate_cli.acting.stages import FollowedStage, Seen, stages_of
 from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
-from lightgate_cli.errors import CommandError, Problem
+from lightgate_cli.errors import CommandError, InterruptedFollowing, Problem
 from lightgate_cli.reading.finding import app_of_execution, find_release
 from lightgate_cli.reading.gather import read_spec, watch_period
 
@@ -280,7 +279,6 @@ def interruptible(followed: Followed) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         release = followed.release or followed.execution
-        terminal.after_interrupt(
+        raise InterruptedFollowing(
             "The release goes on. To follow it again:", f"lightgate show {release} --follow"
-        )
-        raise
+        ) from None

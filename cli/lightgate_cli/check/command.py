@@ -1,6 +1,5 @@
 """`lightgate check`: the classes of the migrations of a project."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from lightgate_cli.check.document import document
 from lightgate_cli.check.judged import Judged
 from lightgate_cli.check.project import judge
 from lightgate_cli.check.table import lines
+from lightgate_cli.json_output import print_json
 
 _REFUSED = 1
 _CHANGED = (
@@ -133,8 +133,7 @@ def check(
     if not judged.is_djangos:
         terminal.warning(_OWN_MIGRATE)
     if as_json:
-        found = document(judged, allowed, changes, warnings)
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False).encode())
+        print_json(document(judged, allowed, changes, warnings))
     else:
         is_whole = not names and changes is None
         shown = [m for m in judged.migrations if m.effect != Effect.COMPATIBLE or not is_whole]

@@ -15,9 +15,9 @@ from lightgate.backup.database_status import missing
 from lightgate.backup.restore_points import Description
 from lightgate.checks import (
     accounts,
-    answers,
     app_secrets,
     databases,
+    health_checks,
     images,
     networks,
     pulling,
@@ -310,7 +310,7 @@ class _App:
             expected_header=None,
             expected_text=None,
         )
-        return answers.health_path(
+        return health_checks.health_path(
             service.url, endpoint.path, endpoint.success_codes, ask(service.url, probe)
         )
 

@@ -12,7 +12,8 @@ from lightgate.aws.lightsail import Lightsail
 from lightgate.deployment.redeploy import redeploy
 from lightgate.diagnosis.app_log import read_app_log
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.spec.health_rules import HealthRules
 from lightgate.verification.health import (
@@ -66,20 +67,20 @@ def watched(
 @pytest.mark.parametrize(
     ("name", "container", "kind", "evidence"),
     [
-        ("absent", ABSENT, FailureKind.IMAGE_PULL, "Started 1 new node (3 in total), Canceled"),
+        ("absent", ABSENT, FailureClass.IMAGE_PULL, "Started 1 new node (3 in total), Canceled"),
         (
             "missing-module",
             web("v1", "python3", "-c", CRASH),
-            FailureKind.APP_CRASH,
+            FailureClass.APP_CRASH,
             "ModuleNotFoundError: No module named 'weather'",
         ),
-        ("sick", web(SICK="1"), FailureKind.HEALTH_CHECK, "listening on 8000"),
+        ("sick", web(SICK="1"), FailureClass.HEALTH_CHECK, "listening on 8000"),
     ],
 )
 def test_the_log_of_a_failed_deployment_is_diagnosed(
-    name: str, container: dict[str, Any], kind: FailureKind, evidence: str, emulator: Emulator
+    name: str, container: dict[str, Any], kind: FailureClass, evidence: str, emulator: Emulator
 ) -> None:
-    hurry = {"activation_limit": 600} if kind is FailureKind.HEALTH_CHECK else {}
+    hurry = {"activation_limit": 600} if kind is FailureClass.HEALTH_CHECK else {}
     service = emulator.service(f"failed-{name}", **hurry)
     version = service.deploy({"web": {**web(), **container}}, "web", successCodes="200")
 

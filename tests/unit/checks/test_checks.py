@@ -11,8 +11,8 @@ import pytest
 from lightgate.backup.restore_points import Description, Original
 from lightgate.checks import (
     accounts,
-    answers,
     databases,
+    health_checks,
     images,
     networks,
     pulling,
@@ -613,4 +613,4 @@ def http(status: int | None, **headers: str) -> HttpAnswer:
 def test_the_health_check_answers_without_a_login(
     codes: str, given: HttpAnswer, expected: Level
 ) -> None:
-    assert answers.health_path("https://x.example", "/", codes, given).level is expected
+    assert health_checks.health_path("https://x.example", "/", codes, given).level is expected

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from lightgate.diagnosis.app_causes import APP_RULES
 from lightgate.diagnosis.app_log import AppLog
 from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_causes import cause_of
 from lightgate.diagnosis.log_rule import LogRule
 from lightgate.diagnosis.migration_causes import MIGRATION_RULES, ROW_RULES
 from lightgate.diagnosis.puller import Puller, statement
 from lightgate.diagnosis.start_causes import START_RULES
-from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.diagnosis.weak_causes import WEAK_RULES
 from lightgate.gate.gate_report import NO_GATE_REPORT, Phase
 from tests.support.builders import evidence
@@ -35,7 +35,7 @@ from tests.support.failed_release import (
 )
 from tests.support.printed import diagnose_app_log, diagnose_command
 
-Kind = FailureKind
+Kind = FailureClass
 ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/crops/1a2b"
 
 
@@ -106,7 +106,7 @@ ROLE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers/cro
     ],
 )
 def test_what_an_app_wrote_behind_its_gate_has_its_class_and_its_line(
-    lines: list[str], kind: FailureKind, line: str
+    lines: list[str], kind: FailureClass, line: str
 ) -> None:
     found = diagnose(symptoms(logs=app(*lines, system=("Started 1 new node", "Took too long"))))
 
@@ -408,7 +408,7 @@ def test_no_request_changes_the_reported_cause(
     ],
 )
 def test_the_cause_that_the_log_names_is_told_with_its_advice(
-    lines: list[str], kind: FailureKind, cause: str, advice: str
+    lines: list[str], kind: FailureClass, cause: str, advice: str
 ) -> None:
     found = diagnose_app_log([*STARTED, *lines])
 

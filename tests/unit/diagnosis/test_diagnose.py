@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lightgate.codec import decode, encode
 from lightgate.diagnosis.diagnose import diagnose
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import NO_GATE_REPORT, GateCause, Phase
 from lightgate.image.config import INDEX_TYPES, Manifest, parse_config, platform_digest
@@ -17,7 +18,7 @@ from lightgate.migrations.permit import VoidCause, pending
 from tests.support.builders import evidence, failure
 from tests.support.failed_release import BAD_HOST, NO_MODULE, NO_VARIABLE, app, symptoms
 
-Kind = FailureKind
+Kind = FailureClass
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_busy_platform_is_not_blamed_on_the_app(error: str) -> None:
         (RefusalCode.SPEC, Kind.UNKNOWN),
     ],
 )
-def test_a_refusal_is_known_by_its_code(code: RefusalCode, kind: FailureKind) -> None:
+def test_a_refusal_is_known_by_its_code(code: RefusalCode, kind: FailureClass) -> None:
     for words in ("in whatever words", "Please wait for it to complete before trying again."):
         found = diagnose(symptoms(evidence=NO_GATE_REPORT, error=words, refusal=code))
 
@@ -106,7 +107,7 @@ def test_unread_sources_are_reported_beside_every_cause() -> None:
     ],
 )
 def test_a_gate_that_could_not_say_why_it_got_no_permit_is_spoken_for(
-    cause: VoidCause, kind: FailureKind
+    cause: VoidCause, kind: FailureClass
 ) -> None:
     permit = pending("r1").voided(cause, "These are its words.")
 

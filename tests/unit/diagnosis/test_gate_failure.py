@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_waits import Awaited, Wait
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.gate.gate_report import (
     CommandStep,
     DatabaseSession,
@@ -23,7 +24,7 @@ from tests.support.builders import DIGEST, EXECUTION, evidence, failure
 from tests.support.failed_release import NO_MODULE, NO_VARIABLE, UNREACHABLE, app, symptoms
 from tests.support.printed import diagnose_command
 
-Kind = FailureKind
+Kind = FailureClass
 PSQL = DatabaseSession(pid=4711, application="psql", seconds=35)
 
 
@@ -155,7 +156,7 @@ def of_gate(wait: Wait | None = None, **changes: Any) -> Diagnosis:
     ids=lambda value: value.value if isinstance(value, Kind) else None,
 )
 def test_what_a_gate_reports_has_its_class_and_its_line(
-    changes: dict[str, Any], kind: FailureKind
+    changes: dict[str, Any], kind: FailureClass
 ) -> None:
     found = of_gate(**changes)
 
@@ -230,7 +231,7 @@ def test_who_holds_the_lock_is_taken_from_the_gates_own_words() -> None:
         ("permit", Kind.NO_PERMIT),
     ],
 )
-def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: FailureKind) -> None:
+def test_a_gate_that_was_ended_while_it_waited_says_for_what(what: str, kind: FailureClass) -> None:
     wait = Wait(container="migrate", what=what, why="not yet")
 
     found = diagnose(symptoms(evidence=evidence(Phase.WAITING), wait=wait))
@@ -482,7 +483,7 @@ CONFLICT = (
     ],
 )
 def test_the_evidence_of_a_command_is_what_went_wrong_and_not_its_last_line(
-    lines: list[str], kind: FailureKind, cause: str, evidence: str, advice: str
+    lines: list[str], kind: FailureClass, cause: str, evidence: str, advice: str
 ) -> None:
     found = diagnose_command(lines)
 
@@ -547,7 +548,7 @@ def test_the_trouble_of_another_service_is_none_of_the_database(lines: list[str]
     ],
 )
 def test_a_command_that_was_refused_at_once_was_not_run(
-    printed: list[str], words: list[str], kind: FailureKind
+    printed: list[str], words: list[str], kind: FailureClass
 ) -> None:
     failed = failure(
         container="lightgate-command", error=printed[-1], migration=None, last_lines=printed

@@ -2,9 +2,10 @@
 
 import html
 import json
+import quopri
 import re
 import shlex
-from base64 import b64encode, encodebytes, urlsafe_b64encode
+from base64 import a85encode, b32encode, b64encode, b85encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -56,6 +57,15 @@ FORMS: dict[str, Callable[[str], str]] = {
     "base64 in a URL": lambda text: quote(b64encode(text.encode()).decode(), safe=""),
     "base64 in lines": lambda text: encodebytes(b"user:" + text.encode()).decode(),
     "hexadecimal": lambda text: text.encode().hex(),
+    "base32": lambda text: b32encode(text.encode()).decode(),
+    "base32 in lower case": lambda text: b32encode(b"crops:" + text.encode()).decode().lower(),
+    "base85": lambda text: b85encode(text.encode()).decode(),
+    "Ascii85": lambda text: a85encode(text.encode()).decode(),
+    "quoted-printable": lambda text: quopri.encodestring(text.encode()).decode(),
+    "decimal": lambda text: str(list(text.encode())),
+    "hexadecimal with colons": lambda text: text.encode().hex(":").upper(),
+    "hexadecimal in words": lambda text: text.encode().hex(" ", 2),
+    "hexadecimal numbers": lambda text: ", ".join(f"0x{byte:02x}" for byte in text.encode()),
     "hexadecimal in upper case": lambda text: text.encode().hex().upper(),
     "with a colour in it": lambda text: f"{text[:2]}\x1b[1;31m{text[2:4]}\x1b[K{text[4:]}",
     "with a colour in it, escaped": lambda text: f"{text[:3]}\\x1b[0m\\u001b[K{text[3:]}",

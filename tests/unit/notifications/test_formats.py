@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lightgate import VERSION
 from lightgate.codec import encode
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import RefusalCode, sentence
 from lightgate.gate.report_reader import read_gate_report
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -180,7 +181,7 @@ def test_the_worst_message_fits_into_sns_and_into_the_state_machine(
         evidence=worst_evidence(),
         conclusion=conclusion,
         warnings=[wide] * 30,
-        failure=Diagnosis(kind=FailureKind.UNKNOWN, what=wide, evidence=wide, next_action=wide),
+        failure=Diagnosis(kind=FailureClass.UNKNOWN, what=wide, evidence=wide, next_action=wide),
         judgement=Judgement(verdict=Verdict.UNKNOWN, reasons=[wide] * 20),
         not_applied=["🌾" * 100] * 200,
         take_back=[{"app": "a", "digest": "d", "command": ["🌾" * 300]}] * 200,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import lightgate
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.puller import statement
-from lightgate.diagnosis.symptoms import FailureKind
 from lightgate.errors import RefusalCode
 from lightgate.migrations.compatibility import Verdict
 from lightgate.migrations.reversal import ReversalBar
@@ -24,8 +24,8 @@ MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
 SECTIONS = dict(re.findall(r"^### ([^\n]+)\n\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 
 
-@pytest.mark.parametrize("kind", FailureKind)
-def test_every_class_of_failure_has_its_section(kind: FailureKind) -> None:
+@pytest.mark.parametrize("kind", FailureClass)
+def test_every_class_of_failure_has_its_section(kind: FailureClass) -> None:
     for part in ("**You see**", "**It means**", "**Do**"):
         assert part in SECTIONS[kind.value]
 

@@ -1,11 +1,13 @@
 """What the app itself met: its settings, its modules, its files, its services, its memory."""
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.start_causes import NO_MEMORY
+from lightgate.diagnosis.symptoms import Remedy
 
 _MEMORY = (
     "The app was killed, probably because the node was out of memory.",
-    "Check the memory metric of the service. Start fewer workers, or choose a larger power",
+    NO_MEMORY[1],
 )
 NOT_REACHED = (
     "The app cannot reach {0}.",
@@ -25,7 +27,7 @@ APP_RULES: tuple[LogRule, ...] = (
         EXCEPTION + r"ImproperlyConfigured: The (\w+) setting must not be empty",
         "The setting {0} is empty.",
         "Add the variable that {0} is read from to environment, or to secrets, in the app's spec",
-        kind=FailureKind.MISSING_VARIABLE,
+        kind=FailureClass.MISSING_VARIABLE,
         remedy=Remedy.SAME_IMAGE,
     ),
     rule(
@@ -35,7 +37,7 @@ APP_RULES: tuple[LogRule, ...] = (
         "The app has no usable settings for its database.",
         "Add the variable that DATABASES is read from, such as DATABASE_URL, to secrets in the "
         "app's spec, or correct its value",
-        kind=FailureKind.MISSING_VARIABLE,
+        kind=FailureClass.MISSING_VARIABLE,
         remedy=Remedy.SAME_IMAGE,
     ),
     rule(
@@ -51,7 +53,7 @@ APP_RULES: tuple[LogRule, ...] = (
         "The app has no credentials or no region for AWS ({0}).",
         "Add AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to secrets, and AWS_DEFAULT_REGION to "
         "environment: the containers of Lightsail have no role",
-        kind=FailureKind.MISSING_VARIABLE,
+        kind=FailureClass.MISSING_VARIABLE,
         remedy=Remedy.SAME_IMAGE,
         ends_the_app=False,
     ),
@@ -140,14 +142,14 @@ APP_RULES: tuple[LogRule, ...] = (
         "Run python manage.py collectstatic when the image is built, with the settings of the "
         "release",
         ends_the_app=False,
-        kind=FailureKind.HEALTH_CHECK,
+        kind=FailureClass.HEALTH_CHECK,
     ),
     rule(
         EXCEPTION + r"TemplateDoesNotExist: (\S+)",
         "The image has no template {0}.",
         "Add the template {0} to the image, or correct TEMPLATES",
         ends_the_app=False,
-        kind=FailureKind.HEALTH_CHECK,
+        kind=FailureClass.HEALTH_CHECK,
     ),
     rule(
         EXCEPTION + r"""(?:.*\brelation "([^"]+)" does not exist|.*\bno such table: (\S+)"""
@@ -156,7 +158,7 @@ APP_RULES: tuple[LogRule, ...] = (
         "Check that this container and the one that migrates use the same database, and that a "
         "migration creates the table: python manage.py showmigrations",
         ends_the_app=False,
-        kind=FailureKind.HEALTH_CHECK,
+        kind=FailureClass.HEALTH_CHECK,
         remedy=Remedy.EITHER,
     ),
     rule(
@@ -166,7 +168,7 @@ APP_RULES: tuple[LogRule, ...] = (
         "Check that this container and the one that migrates use the same database, and that a "
         "migration creates the column: python manage.py showmigrations",
         ends_the_app=False,
-        kind=FailureKind.HEALTH_CHECK,
+        kind=FailureClass.HEALTH_CHECK,
         remedy=Remedy.EITHER,
     ),
     rule(
@@ -223,8 +225,7 @@ APP_RULES: tuple[LogRule, ...] = (
     ),
     rule(
         EXCEPTION + r"(?:MemoryError\b|OSError: \[Errno 12\])",
-        "A process of the app had no memory left.",
-        _MEMORY[1],
+        *NO_MEMORY,
         ends_the_app=False,
         remedy=Remedy.SAME_IMAGE,
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import CANCELED, TOO_LONG, AppLog
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_failure import without_variable
 from lightgate.diagnosis.log_causes import cause_of, find_cause
 from lightgate.diagnosis.log_patterns import (
@@ -23,7 +24,7 @@ from lightgate.diagnosis.log_patterns import (
 )
 from lightgate.diagnosis.log_rule import LogCause
 from lightgate.diagnosis.puller import statement
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Remedy, Symptoms
 from lightgate.gate.evidence import exceptions, is_consequence
 from lightgate.gate.gate_report import Phase
 from lightgate.spec.success_codes import accepts
@@ -63,7 +64,7 @@ def _architecture(seen: Symptoms) -> Diagnosis | None:
 
 def wrong_architecture(what: str, line: str) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.ARCHITECTURE,
+        kind=FailureClass.ARCHITECTURE,
         what=what,
         evidence=line,
         next_action=(
@@ -98,7 +99,7 @@ def _image(seen: Symptoms) -> Diagnosis | None:
         return None
     what, action = _about_pulling(seen)
     return Diagnosis(
-        kind=FailureKind.IMAGE_PULL,
+        kind=FailureClass.IMAGE_PULL,
         what=f"No container started, and {why}: {what}",
         evidence=evidence,
         next_action=action,
@@ -169,7 +170,7 @@ def _crash(seen: Symptoms) -> Diagnosis | None:
         again = f"{times} times on {seen.nodes} node{'s' if seen.nodes > 1 else ''} "
         what = f"The app in {container} was started {again if is_again else ''}and did not "
         return _known(f"{what}keep running.", seen, cause) or Diagnosis(
-            kind=FailureKind.APP_CRASH,
+            kind=FailureClass.APP_CRASH,
             what=f"{what}keep running.",
             evidence=raised[-1] if raised else line or next(reversed(log.own_words), None),
             next_action=seen.then(
@@ -232,7 +233,7 @@ def _health(seen: Symptoms) -> Diagnosis | None:
 
 def _unhealthy(what: str, evidence: str | None, action: str) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.HEALTH_CHECK, what=what, evidence=evidence, next_action=action
+        kind=FailureClass.HEALTH_CHECK, what=what, evidence=evidence, next_action=action
     )
 
 

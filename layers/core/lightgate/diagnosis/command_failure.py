@@ -7,11 +7,13 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from lightgate.diagnosis.database_trouble import lock_wait
+from lightgate.diagnosis.duplicate_rows import duplicate_rows
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_waits import Awaited
 from lightgate.diagnosis.gate_words import because, command, left, subject
 from lightgate.diagnosis.log_causes import cause_of, find_cause
 from lightgate.diagnosis.log_patterns import is_of_a_driver
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Remedy, Symptoms
 from lightgate.gate.evidence import exceptions
 from lightgate.gate.gate_report import CommandStep, Detail, Failure, GateCause
 from lightgate.names import COMMAND_CONTAINER
@@ -19,6 +21,14 @@ from lightgate.spec.programs import PYTHON
 
 # By SIGINT, SIGQUIT or SIGTERM.
 _STOPPED_BY_A_SIGNAL = (128 + 2, 128 + 3, 128 + 15)
+_KILLED = 128 + 9
+_SIGNAL = re.compile(r"\bended by signal (\d+)\b")
+_SAYS_KILLED = re.compile(r"\bKilled\b|\bSIGKILL\b|[Oo]ut of memory")
+_MEMORY = "Check the memory metric of the service, and choose a larger power if it was used up"
+_MEMORY_OF_A_MIGRATION = (
+    "Check the memory metric of the service. Let the migration read rows in batches, such as with "
+    "iterator(), or choose a larger power"
+)
 _AGAIN = " The same image would fail again."
 # What Django, Python and argparse write of a command that they do not run.
 _NOT_RUN = re.compile(
@@ -35,23 +45,24 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
         return _not_run(seen, failure)
     # The output of a health check follows these words.
     has_migrated = failure.migration is not None and failure.cause is GateCause.EXIT
-    cause = cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
+    cause = duplicate_rows(failure) if has_migrated else None
+    cause = cause or cause_of(failure.error.removeprefix("health check: "), migration=has_migrated)
     if is_of_a_driver(failure.error):
         cause = find_cause([*exceptions(failure.last_lines), failure.error])
     remedy: Remedy | None
     if has_migrated:
         usual = f"Correct {failure.migration}"
-        what, kind = f"Migration {failure.migration} failed.", FailureKind.MIGRATION_ERROR
+        what, kind = f"Migration {failure.migration} failed.", FailureClass.MIGRATION_ERROR
         remedy = Remedy.IMAGE
     else:
         usual, remedy = _ACTIONS.get(
             failure.cause, (f"Run {command(seen, failure)} with this image on your machine", None)
         )
-        what, kind = f"{_gate(seen, failure)}.", FailureKind.GATE_ERROR
+        what, kind = f"{_gate(seen, failure)}.", FailureClass.GATE_ERROR
     # Advice for an app whose table is missing does not fit the migration that creates it.
-    if cause is not None and not (has_migrated and cause.kind is FailureKind.HEALTH_CHECK):
+    if cause is not None and not (has_migrated and cause.kind is FailureClass.HEALTH_CHECK):
         usual, remedy = cause.action, cause.remedy
-        kind = cause.kind if cause.kind is FailureKind.MISSING_VARIABLE else kind
+        kind = cause.kind if cause.kind is FailureClass.MISSING_VARIABLE else kind
     return Diagnosis(
         kind=kind,
         what=f"{what}{because(cause)}{left(failure)}",
@@ -63,7 +74,7 @@ def exited(seen: Symptoms, failure: Failure) -> Diagnosis:
 def left_undone(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The command succeeded, but did not apply all migrations."""
     return Diagnosis(
-        kind=FailureKind.MIGRATION_ERROR,
+        kind=FailureClass.MIGRATION_ERROR,
         what=f"The command of {failure.container} succeeded, but left migrations unapplied.",
         evidence=failure.error,
         next_action=seen.then(
@@ -76,7 +87,7 @@ def unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The database was changed past the plan."""
     where = " by what runs before migrate" if failure.step is CommandStep.BEFORE else ""
     return Diagnosis(
-        kind=FailureKind.UNPLANNED_CHANGE,
+        kind=FailureClass.UNPLANNED_CHANGE,
         what=f"The database was changed{where} beside the plan that was permitted.",
         evidence=failure.error,
         next_action=seen.then(
@@ -90,7 +101,7 @@ def unplanned(seen: Symptoms, failure: Failure) -> Diagnosis:
 def slow_to_load(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The app was still importing its modules at the time limit, before anything was applied."""
     return Diagnosis(
-        kind=FailureKind.TIME_LIMIT,
+        kind=FailureClass.TIME_LIMIT,
         what=f"The app had not loaded at the time limit of {failure.container}.{left(failure)}",
         evidence=failure.error,
         next_action=seen.then(
@@ -112,7 +123,7 @@ def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
         )
         return lock_wait(seen, what, failure.error, failure.holders)
     return Diagnosis(
-        kind=FailureKind.TIME_LIMIT,
+        kind=FailureClass.TIME_LIMIT,
         what=f"{subject(failure)} was stopped at its time limit.{left(failure)}",
         evidence=failure.error,
         next_action=seen.then(
@@ -123,21 +134,38 @@ def timed_out(seen: Symptoms, failure: Failure) -> Diagnosis:
     )
 
 
-def killed(seen: Symptoms, failure: Failure) -> Diagnosis:
-    """A signal ended the command."""
+def killed(seen: Symptoms, failure: Failure) -> Diagnosis | None:
+    """A signal ended the command, or a process of the gate; None if none did."""
+    signal = _SIGNAL.search(failure.error)
+    is_killed = (signal and signal[1] == "9") or failure.exit_code == _KILLED
+    if failure.cause is GateCause.ATTEMPT:  # the error is that of another node
+        return None
+    if not is_killed and failure.cause is not GateCause.SIGNAL:
+        return None
     # A gate that an earlier version has deployed, as a rollback starts one, tells no detail.
     if failure.detail is Detail.STOPPED or failure.exit_code in _STOPPED_BY_A_SIGNAL:
         return cut_off(seen, failure)
+    is_of_gate = failure.cause in (GateCause.DJANGO, GateCause.LOCK, GateCause.SETTINGS)
+    who = f"A process of {failure.container}'s gate" if is_of_gate else subject(failure)
+    cause = None if is_killed else cause_of(failure.error)
+    if is_killed:
+        what = f"{who} was killed, most likely because memory ended."
+        action = _MEMORY_OF_A_MIGRATION if failure.migration else _MEMORY
+        remedy: Remedy | None = Remedy.EITHER
+    else:
+        what = f"{who} was ended by a signal.{because(cause) or ' Why is unknown.'}"
+        action = f"Run {command(seen, failure)} with this image on your machine"
+        action, remedy = (cause.action, cause.remedy) if cause else (action, None)
     return Diagnosis(
-        kind=FailureKind.MIGRATION_ERROR if failure.migration else FailureKind.GATE_ERROR,
-        what=f"{subject(failure)} was killed.{left(failure)}",
-        evidence=failure.error,
-        next_action=seen.then(
-            "Check the memory metric of the service: signal 9 often means that the node was out of "
-            "memory. A larger power has more",
-            Remedy.SAME_IMAGE,
-        ),
+        kind=FailureClass.MIGRATION_ERROR if failure.migration else FailureClass.GATE_ERROR,
+        what=f"{what}{left(failure)}",
+        evidence=failure.error if signal or not is_killed else _said_of_a_kill(failure),
+        next_action=seen.then(action, remedy),
     )
+
+
+def _said_of_a_kill(failure: Failure) -> str:
+    return next(filter(_SAYS_KILLED.search, reversed(failure.last_lines)), f"exit code {_KILLED}")
 
 
 def cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
@@ -145,7 +173,7 @@ def cut_off(seen: Symptoms, failure: Failure | None) -> Diagnosis:
     at = seen.evidence.began_at
     began = f" It began at {datetime.fromisoformat(at):%H:%M:%S} UTC." if at else ""
     return Diagnosis(
-        kind=FailureKind.CUT_OFF,
+        kind=FailureClass.CUT_OFF,
         what=(
             "Lightsail ended the deployment, or its node, while a migration was being applied."
             f"{began}{left(failure) if failure else ''}"
@@ -183,7 +211,7 @@ def _calls_django(words: Sequence[str]) -> bool:
 
 def _not_run(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.COMMAND_NOT_RUN,
+        kind=FailureClass.COMMAND_NOT_RUN,
         what=f"{command(seen, failure)} was not run, so it has changed nothing.",
         evidence=failure.error,
         next_action=f"Correct the command, and start it again: {seen.start_again}",

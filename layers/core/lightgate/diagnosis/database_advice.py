@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lightgate.diagnosis.symptoms import FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.gate.gate_report import Detail
 
 
@@ -13,7 +13,7 @@ from lightgate.gate.gate_report import Detail
 class DatabaseAdvice:
     """`what` is a clause, and `action` has no full stop and not how to start the release again."""
 
-    kind: FailureKind
+    kind: FailureClass
     what: str
     action: str
 
@@ -21,7 +21,7 @@ class DatabaseAdvice:
 ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
     {
         Detail.NOT_ALLOWED: DatabaseAdvice(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what="it does not accept the user, password, database or network of the connection",
             action=(
                 "Correct user, password and database name in the secret that DATABASE_URL comes "
@@ -31,12 +31,12 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.NO_SUCH_DATABASE: DatabaseAdvice(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what="the server has no database of this name",
             action="Create the database, or correct its name in the connection's URL",
         ),
         Detail.TOO_MANY_CONNECTIONS: DatabaseAdvice(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what="it has no free connection",
             action=(
                 "Close connections that nobody needs, lower the number that each process of the "
@@ -45,7 +45,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.UNREACHABLE: DatabaseAdvice(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what="it cannot be reached",
             action=(
                 "Check whether the database is available, whether host and port in the "
@@ -54,7 +54,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.NO_HOST: DatabaseAdvice(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what="the connection leads to the container itself, where no database listens",
             action=(
                 "Add the variable that the settings read the database's host from, such as "
@@ -62,7 +62,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.CERTIFICATE: DatabaseAdvice(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what="the two sides do not agree on TLS",
             action=(
                 "Correct the TLS options of the connection (sslmode, sslrootcert, ssl_ca). To "
@@ -71,7 +71,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.SERVER_TOO_OLD: DatabaseAdvice(
-            kind=FailureKind.DATABASE_REFUSED,
+            kind=FailureClass.DATABASE_REFUSED,
             what="the server, or the client library in the image, is too old",
             action=(
                 "Upgrade what the error names: the database server, or the client library in the "
@@ -79,7 +79,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.DATABASE_FILE: DatabaseAdvice(
-            kind=FailureKind.DATABASE_REFUSED,
+            kind=FailureClass.DATABASE_REFUSED,
             what="the app may not use its SQLite file",
             action=(
                 "Use a database server: a container on Lightsail loses its files with each "
@@ -88,7 +88,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.READ_ONLY: DatabaseAdvice(
-            kind=FailureKind.DATABASE_REFUSED,
+            kind=FailureClass.DATABASE_REFUSED,
             what="it is read-only",
             action=(
                 "Connect to the primary instance (on Aurora the writer endpoint), not to a "
@@ -97,7 +97,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.INSUFFICIENT_RESOURCES: DatabaseAdvice(
-            kind=FailureKind.DATABASE_REFUSED,
+            kind=FailureClass.DATABASE_REFUSED,
             what="it has no storage or no memory left",
             action=(
                 "Enlarge the storage or the memory of the database: its metrics show which one "
@@ -105,7 +105,7 @@ ADVICE: Mapping[Detail, DatabaseAdvice] = MappingProxyType(
             ),
         ),
         Detail.NO_PRIVILEGE: DatabaseAdvice(
-            kind=FailureKind.DATABASE_REFUSED,
+            kind=FailureClass.DATABASE_REFUSED,
             what="its user has no right to do it",
             action=(
                 "Connect as the user that owns the tables, lightgate_attempt among them, or grant "

@@ -5,8 +5,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from lightgate.diagnosis.database_advice import ADVICE, finer, reason_in
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_words import applied, left, subject
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Symptoms
 from lightgate.gate.gate_report import DatabaseSession, Detail, Failure, GateCause
 from lightgate.gate.report_reader import MOST_HOLDERS
 
@@ -76,7 +77,7 @@ def unusable(
     advice = ADVICE.get(known) if known is not None else None
     if advice is None:
         return Diagnosis(
-            kind=FailureKind.DATABASE_UNREACHABLE,
+            kind=FailureClass.DATABASE_UNREACHABLE,
             what=f"{who} could not use the database.{after}",
             evidence=evidence,
             next_action=f"Repair the database, then start the release again: {seen.start_again}",
@@ -103,7 +104,7 @@ def lock_wait(
         names = ", ".join(map(str, holders))
         who = f"The server does not show who held it. It may be {names}{more}."
     return Diagnosis(
-        kind=FailureKind.LOCK_WAIT,
+        kind=FailureClass.LOCK_WAIT,
         what=f"{what} {who}",
         evidence=evidence,
         next_action=f"{_about_holders(holders)} Then start the release again: {seen.start_again}",
@@ -144,7 +145,7 @@ def _lock_timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _deadlock(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.DEADLOCK,
+        kind=FailureClass.DEADLOCK,
         what=(
             f"{subject(failure)} met a deadlock or another conflict with a session.{left(failure)}"
         ),
@@ -155,7 +156,7 @@ def _deadlock(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _statement_timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.STATEMENT_TIMEOUT,
+        kind=FailureClass.STATEMENT_TIMEOUT,
         what=(
             f"{subject(failure)} was ended at a time limit of the database or its role."
             f"{left(failure)}"
@@ -171,7 +172,7 @@ def _statement_timeout(seen: Symptoms, failure: Failure) -> Diagnosis:
 
 def _connection_lost(seen: Symptoms, failure: Failure) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.CONNECTION_LOST,
+        kind=FailureClass.CONNECTION_LOST,
         what=f"{subject(failure)} lost its connection to the database.{left(failure)}",
         evidence=failure.error,
         next_action=(

@@ -15,11 +15,12 @@ from lightgate.diagnosis.app_failure import (
     wrong_architecture,
 )
 from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_failure import diagnose_gate
 from lightgate.diagnosis.gate_words import because
 from lightgate.diagnosis.log_causes import cause_of, find_cause
 from lightgate.diagnosis.log_patterns import raised_by_request
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Symptoms
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import Failure, GateCause, Phase
 from lightgate.gate.log_lines import plain_text
@@ -75,7 +76,7 @@ def _diagnose_error(seen: Symptoms) -> Diagnosis | None:
         return None
     if _is_about_a_busy_platform(seen.refusal, error):
         return Diagnosis(
-            kind=FailureKind.PLATFORM_BUSY,
+            kind=FailureClass.PLATFORM_BUSY,
             what="AWS was busy, or refused more calls.",
             evidence=error,
             next_action=f"Try again later: {seen.start_again}",
@@ -106,7 +107,7 @@ def _diagnose_watch(seen: Symptoms) -> Diagnosis:
     else:
         action = _read_the_log(seen, *filter(None, [raised or telling_line(log)]))
     return Diagnosis(
-        kind=FailureKind.WATCH_FAILED,
+        kind=FailureClass.WATCH_FAILED,
         what=f"The app was unhealthy after it became active.{because(cause)}",
         evidence=raised or (cause.line if cause is not None else plain_text(seen.watch)),
         next_action=action,
@@ -117,7 +118,7 @@ def _unknown(seen: Symptoms) -> Diagnosis:
     log = seen.logs.get(_container(seen)) or AppLog()
     evidence = plain_text(seen.error) or last_words(log) or next(reversed(seen.system_lines), None)
     return Diagnosis(
-        kind=FailureKind.UNKNOWN,
+        kind=FailureClass.UNKNOWN,
         what="The cause could not be determined.",
         evidence=evidence,
         next_action=_read_the_log(seen, *(log.own_words[-QUOTED_LINES:] or seen.system_lines[-1:])),

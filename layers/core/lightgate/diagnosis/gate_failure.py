@@ -15,6 +15,7 @@ from lightgate.diagnosis.command_failure import (
 )
 from lightgate.diagnosis.database_advice import reason_of
 from lightgate.diagnosis.database_trouble import diagnose_trouble, lock_wait, unusable
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_refusal import (
     migrates_on_loading,
     not_for_the_schema,
@@ -24,7 +25,7 @@ from lightgate.diagnosis.gate_refusal import (
 from lightgate.diagnosis.gate_waits import Awaited, Wait
 from lightgate.diagnosis.gate_words import applied, left, subject
 from lightgate.diagnosis.log_patterns import missing_variable
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Remedy, Symptoms
 from lightgate.gate.gate_report import Detail, Failure, GateCause, Phase
 
 
@@ -33,6 +34,8 @@ def diagnose_gate(seen: Symptoms) -> Diagnosis | None:
     failure, phase = seen.evidence.failure, seen.evidence.phase
     if failure is not None:
         rule = _RULES.get(failure.cause, exited)
+        if (by_signal := killed(seen, failure)) is not None:
+            return _after_repair(seen, failure, by_signal)
         return _missing_variable(seen, failure) or _after_repair(
             seen, failure, diagnose_trouble(seen, failure) or rule(seen, failure)
         )
@@ -50,7 +53,7 @@ def _missing_variable(seen: Symptoms, failure: Failure) -> Diagnosis | None:
 
 def without_variable(seen: Symptoms, container: str, name: str, line: str) -> Diagnosis:
     return Diagnosis(
-        kind=FailureKind.MISSING_VARIABLE,
+        kind=FailureClass.MISSING_VARIABLE,
         what=f"The container {container} has no variable {name}, which the app needs.",
         evidence=line,
         next_action=seen.then(
@@ -79,7 +82,7 @@ def _after_repair(seen: Symptoms, failure: Failure, found: Diagnosis) -> Diagnos
 def _attempt(seen: Symptoms, failure: Failure) -> Diagnosis:
     if failure.detail is Detail.FAILED_BEFORE:
         return Diagnosis(
-            kind=FailureKind.MIGRATION_ERROR,
+            kind=FailureClass.MIGRATION_ERROR,
             what=(
                 f"{subject(failure)} failed on another node, or on a node that was replaced."
                 f"{left(failure)}"
@@ -115,7 +118,7 @@ def _given_up_while_waiting(seen: Symptoms, wait: Wait) -> Diagnosis:
             return replace(found, what=what)
         case Awaited.PERMIT:
             return Diagnosis(
-                kind=FailureKind.NO_PERMIT,
+                kind=FailureClass.NO_PERMIT,
                 what=f"{over} for the permit of its plan; {applied(seen)}.",
                 evidence=wait.why,
                 next_action=f"Start the release again: {seen.start_again}",
@@ -131,7 +134,6 @@ _RULES: Mapping[GateCause, Callable[[Symptoms, Failure], Diagnosis]] = MappingPr
         GateCause.UNPLANNED: unplanned,
         GateCause.SLOW_LOADING: slow_to_load,
         GateCause.TIMEOUT: timed_out,
-        GateCause.SIGNAL: killed,
         GateCause.REFUSED: refused,
         GateCause.SCHEMA: not_for_the_schema,
         GateCause.LOADING: migrates_on_loading,

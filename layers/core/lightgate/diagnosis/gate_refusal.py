@@ -1,7 +1,8 @@
 """Why a gate was not allowed to begin: the policy, its permit, the schema, the app's loading."""
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_words import applied, left
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind, Remedy, Symptoms
+from lightgate.diagnosis.symptoms import Diagnosis, Remedy, Symptoms
 from lightgate.gate.gate_report import DatabaseAfter, Detail, Failure, GateCause
 from lightgate.migrations.permit import VoidCause
 
@@ -10,7 +11,7 @@ def refused(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The migration policy forbids the plan, or the plan blocks a large table."""
     if failure.detail is Detail.LOCK_RISK:
         return Diagnosis(
-            kind=FailureKind.MIGRATION_REFUSED,
+            kind=FailureClass.MIGRATION_REFUSED,
             what=(
                 "The plan blocks a large table, which migrations.lockRisk forbids; "
                 f"{applied(seen)}."
@@ -22,7 +23,7 @@ def refused(seen: Symptoms, failure: Failure) -> Diagnosis:
             ),
         )
     return Diagnosis(
-        kind=FailureKind.MIGRATION_REFUSED,
+        kind=FailureClass.MIGRATION_REFUSED,
         what=f"The migration policy forbids this plan; {applied(seen)}.",
         evidence=failure.error,
         next_action=(
@@ -39,7 +40,7 @@ def not_permitted(seen: Symptoms, failure: Failure) -> Diagnosis:
         return refused(seen, failure)
     is_mailbox = failure.cause is GateCause.MAILBOX
     return Diagnosis(
-        kind=FailureKind.NO_PERMIT,
+        kind=FailureClass.NO_PERMIT,
         what=f"The gate got no permit for its plan; {applied(seen)}.",
         evidence=failure.error,
         next_action=(
@@ -53,7 +54,7 @@ def not_permitted(seen: Symptoms, failure: Failure) -> Diagnosis:
 def not_for_the_schema(seen: Symptoms, failure: Failure) -> Diagnosis:
     """The database is not one that the code is known to work with."""
     return Diagnosis(
-        kind=FailureKind.MIGRATION_REFUSED,
+        kind=FailureClass.MIGRATION_REFUSED,
         what=(
             "The code of this version may not work with the current database, so it was not "
             "started. Nothing was applied."
@@ -75,7 +76,7 @@ def migrates_on_loading(seen: Symptoms, failure: Failure) -> Diagnosis:
         "another session at the same moment."
     )
     return Diagnosis(
-        kind=FailureKind.MIGRATES_ON_LOADING,
+        kind=FailureClass.MIGRATES_ON_LOADING,
         what=f"{what}{left(failure)}",
         evidence=failure.error,
         next_action=seen.then(

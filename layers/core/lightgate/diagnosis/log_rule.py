@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_patterns import PREFIX
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.symptoms import Remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class LogCause:
     ends_the_app: bool = True
     comes_first: bool = False
     is_last: bool = False
-    kind: FailureKind = FailureKind.APP_CRASH
+    kind: FailureClass = FailureClass.APP_CRASH
     remedy: Remedy = Remedy.IMAGE
 
 

@@ -1,7 +1,8 @@
 """Why migrations, or Django's checks before them, fail."""
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.symptoms import Remedy
 
 _EXISTS = (
     "The database already has what the migration creates.",
@@ -64,7 +65,7 @@ ROW_RULES: tuple[LogRule, ...] = (
         r"|value too long for type"
         r"|\((?:1048|1138|1264|1265|1406|1452|3819|4025), )",
         *_ROWS,
-        kind=FailureKind.MIGRATION_ERROR,
+        kind=FailureClass.MIGRATION_ERROR,
         remedy=Remedy.EITHER,
     ),
     rule(

@@ -1,7 +1,8 @@
 """Why a program of a container did not start: itself, its user, its port, its libraries."""
 
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.symptoms import Remedy
 
 # How a shell begins a line: its name or that of the script, and the line's number.
 _SHELL = r"(?:[./]\S+|\S*sh|env|exec): (?:(?:line )?\d+: )?(?:exec: )?"
@@ -59,8 +60,22 @@ _READ_ONLY = (
     "output",
 )
 
+NO_MEMORY = (
+    "A process of the app had no memory left.",
+    "Check the memory metric of the service. Start fewer workers, or choose a larger power",
+)
+
 # The first rule that fits a line counts.
 START_RULES: tuple[LogRule, ...] = (
+    # The loader says so of any library, often within the error of a driver.
+    rule(
+        r".*failed to map segment from shared object(?!: Operation not)"
+        r"|.*\bCannot allocate memory|.*: Cannot fork$",
+        *NO_MEMORY,
+        ends_the_app=False,
+        comes_first=True,
+        remedy=Remedy.SAME_IMAGE,
+    ),
     rule(r".*(?:\\r'?: (?:command )?not found|\$'[^']*\\r')", *_LINE_ENDINGS, comes_first=True),
     rule(
         r"(?:\S*/)?env: (?:can't execute )?.*(?:sh|python\d?)(?:\\r| '|\?)",
@@ -166,7 +181,7 @@ START_RULES: tuple[LogRule, ...] = (
         "Install a newer client library in the image, or create the database user with another "
         "plugin, such as mysql_native_password",
         ends_the_app=False,
-        kind=FailureKind.DATABASE_UNREACHABLE,
+        kind=FailureClass.DATABASE_UNREACHABLE,
         remedy=Remedy.EITHER,
     ),
     rule(

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightgate.deployment.status import Endpoint
 from lightgate.diagnosis.app_log import AppLog
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.log_search import LogWindow, log_command
 from lightgate.diagnosis.puller import Puller
@@ -14,34 +15,6 @@ from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import GateReport
 from lightgate.migrations.permit import Permit, VoidCause
 from lightgate.release.lightgate_command import how_to_start
-
-
-class FailureKind(enum.StrEnum):
-    """The class of a failure. Each has its section in docs/runbook.md, under this name."""
-
-    MIGRATION_ERROR = "migration-error"
-    MIGRATION_REFUSED = "migration-refused"
-    MIGRATES_ON_LOADING = "migrates-on-loading"
-    LOCK_WAIT = "lock-wait"
-    DEADLOCK = "deadlock"
-    STATEMENT_TIMEOUT = "statement-timeout"
-    CONNECTION_LOST = "connection-lost"
-    DATABASE_UNREACHABLE = "database-unreachable"
-    DATABASE_REFUSED = "database-refused"
-    UNPLANNED_CHANGE = "unplanned-change"
-    TIME_LIMIT = "time-limit"
-    CUT_OFF = "cut-off"
-    NO_PERMIT = "no-permit"
-    GATE_ERROR = "gate-error"
-    COMMAND_NOT_RUN = "command-not-run"
-    APP_CRASH = "app-crash"
-    HEALTH_CHECK = "health-check"
-    WATCH_FAILED = "watch-failed"
-    IMAGE_PULL = "image-pull"
-    ARCHITECTURE = "architecture"
-    MISSING_VARIABLE = "missing-variable"
-    PLATFORM_BUSY = "platform-busy"
-    UNKNOWN = "unknown"
 
 
 class Remedy(enum.Enum):
@@ -161,7 +134,7 @@ class Diagnosis:
     `next_action` is the one thing to do first.
     """
 
-    kind: FailureKind
+    kind: FailureClass
     what: str
     evidence: str | None
     next_action: str

@@ -1,9 +1,10 @@
 """Lines that a healthy app may write too: they count only where no other line explains more."""
 
 from lightgate.diagnosis.app_causes import NOT_REACHED
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
 from lightgate.diagnosis.start_causes import NOT_WRITABLE
-from lightgate.diagnosis.symptoms import FailureKind, Remedy
+from lightgate.diagnosis.symptoms import Remedy
 
 WEAK_RULES: tuple[LogRule, ...] = (
     rule(
@@ -47,7 +48,7 @@ WEAK_RULES: tuple[LogRule, ...] = (
         "the database is available",
         ends_the_app=False,
         is_last=True,
-        kind=FailureKind.DATABASE_UNREACHABLE,
+        kind=FailureClass.DATABASE_UNREACHABLE,
         remedy=Remedy.SAME_IMAGE,
     ),
     rule(

@@ -171,7 +171,8 @@ class Failure:
     `database` is None if the gate does not read the database. `left` is what of a half applied
     migration is there. If it is not `migrate` itself that
     failed, `step` says which command did, and `command` has its words. `rows_unknown` says that
-    a command or a handler before it may have changed rows, which nothing shows.
+    a command or a handler before it may have changed rows, which nothing shows. `model` is the
+    only model that the migration's operations name, and `added_fields` are those that they add.
     """
 
     container: str
@@ -187,6 +188,8 @@ class Failure:
     step: CommandStep | None = None
     command: str | None = None
     rows_unknown: bool = False
+    model: str | None = None
+    added_fields: Sequence[str] = ()
 
     @property
     def around(self) -> str | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lightgate.gate.programs.supervisor.masking import CONTROLS, SHORTEST, secret_parts
+from lightgate.gate.programs.supervisor.masking import CONTROLS, SHORTEST, mask_line, secret_parts
 from lightgate.gate.programs.supervisor.masking import mask as mask_parts
 
 _MASKED = "***"
@@ -56,7 +56,7 @@ class Mask:
 
         A log may break a line within a value. A very long text is cut.
         """
-        return self._masked(text, [_whole, _pieces])
+        return mask_line(self._masked(text, [_whole, _pieces]), self._parts)
 
     def json(self, value: Any) -> Any:  # noqa: ANN401 - JSON
         """The value without them in any of its strings. A number that shows one becomes None."""
@@ -93,6 +93,9 @@ def _whole(plain: str, part: str) -> Iterator[tuple[int, int]]:
 
 
 def _pieces(plain: str, part: str) -> Iterator[tuple[int, int]]:
+    if len(plain) >= _SHORTEST_PIECE and plain in part:
+        yield 0, len(plain)
+        return
     begin = plain.find(part[:_SHORTEST_PIECE], max(0, len(plain) - len(part) + 1))
     while begin >= 0 and len(plain) - begin >= _SHORTEST_PIECE:
         if part.startswith(plain[begin:]):

@@ -75,7 +75,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                 phase = Phase.SUCCEEDED
             elif kind == "failed":
                 phase = Phase.FAILED
-                failures.append((_weight(event), _failure(container, event)))
+                failures.append((_weight(event), _with_model(_failure(container, event), said)))
             if kind in ("succeeded", "failed"):
                 used.append((_number(event.get("cpuSeconds")), _number(event.get("megabytes"))))
                 # The lines with the details of the run may arrive later or never.
@@ -263,6 +263,32 @@ def _failure(container: str, event: Mapping[str, Any]) -> Failure:
         left=tuple(_left(event.get("leftovers"))),
         rows_unknown=event.get("rows") is not None,
     )
+
+
+def _with_model(failure: Failure, said: Iterable[Mapping[str, Any]]) -> Failure:
+    """With what the plan's operations on this migration name."""
+    models: set[str] = set()
+    added: dict[str, None] = {}
+    for event in said:
+        planned = event.get("migrations") if event["event"] == "plan" else None
+        for one in planned if isinstance(planned, list) else []:
+            match one:
+                case {"name": name, "operations": [*operations]} if name == failure.migration:
+                    for kind, model, field in map(_target, operations):
+                        models.add(model)
+                        added |= {field: None} if kind == "AddField" else {}
+    return replace(
+        failure, model=models.pop() if len(models) == 1 else None, added_fields=tuple(added)
+    )
+
+
+def _target(operation: object) -> tuple[str, str, str]:
+    """The kind of an operation, and the model and the field that it names."""
+    match operation:
+        case [_, str(kind), str(target), *_]:
+            model, _, field = (plain_text(target, _LONGEST_NAME) or "").partition(".")
+            return kind, model.lower(), field
+    return "", "", ""
 
 
 def _left(told: object) -> Iterable[Leftover]:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from lightgate.backup.snapshot import SnapshotStatus
-from lightgate.diagnosis.symptoms import Diagnosis, FailureKind
+from lightgate.diagnosis.failure_class import FailureClass
+from lightgate.diagnosis.symptoms import Diagnosis
 from lightgate.errors import sentence
 from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
@@ -141,7 +142,7 @@ def _repeats(failure: Diagnosis | None, reason: str) -> bool:
     Lightgate's own does must not hide it.
     """
     # The result of the health checks may be that of two versions, and both count.
-    if failure is None or failure.kind in (FailureKind.UNKNOWN, FailureKind.WATCH_FAILED):
+    if failure is None or failure.kind in (FailureClass.UNKNOWN, FailureClass.WATCH_FAILED):
         return False
     if not failure.evidence:
         return False
@@ -150,7 +151,7 @@ def _repeats(failure: Diagnosis | None, reason: str) -> bool:
 
 
 def _is_known(failure: Diagnosis) -> bool:
-    return failure.kind is not FailureKind.UNKNOWN
+    return failure.kind is not FailureClass.UNKNOWN
 
 
 def cause(report: Report) -> Sequence[tuple[str, str]]:
@@ -160,7 +161,7 @@ def cause(report: Report) -> Sequence[tuple[str, str]]:
     told = " ".join(opening(report))
     is_news = failure.evidence and failure.evidence not in told
     # The reasons tell the health checks of this version already.
-    is_told = failure.kind is FailureKind.WATCH_FAILED and not is_news
+    is_told = failure.kind is FailureClass.WATCH_FAILED and not is_news
     return [
         *([] if is_told else [("Cause", failure.what)]),
         *([("Evidence", failure.evidence)] if is_news and failure.evidence else []),
@@ -175,10 +176,10 @@ def next_steps(report: Report) -> Sequence[str]:
         return steps
     if _is_not_run(failure):
         return [failure.next_action]
-    if failure.kind is FailureKind.MIGRATION_REFUSED and not _is_damaged(report):
+    if failure.kind is FailureClass.MIGRATION_REFUSED and not _is_damaged(report):
         return [failure.next_action]
     live = report.live
-    if failure.kind is FailureKind.PLATFORM_BUSY and live and live.version == report.version:
+    if failure.kind is FailureClass.PLATFORM_BUSY and live and live.version == report.version:
         # The version is live, so the same release need not start again.
         return steps
     if _is_known(failure) and report.conclusion.is_general_advice:
@@ -289,7 +290,7 @@ def may_need_a_restore(report: Report) -> bool:
 
 
 def _is_not_run(failure: Diagnosis | None) -> bool:
-    return failure is not None and failure.kind is FailureKind.COMMAND_NOT_RUN
+    return failure is not None and failure.kind is FailureClass.COMMAND_NOT_RUN
 
 
 def table(rows: Sequence[tuple[str, str]] | Iterator[tuple[str, str]]) -> Sequence[str]:

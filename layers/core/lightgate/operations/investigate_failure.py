@@ -12,10 +12,11 @@ from typing import Any
 
 from lightgate.deployment.status import Service, Status
 from lightgate.diagnosis.diagnose import diagnose
+from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.gate_waits import Wait
 from lightgate.diagnosis.log_search import LogWindow
 from lightgate.diagnosis.puller import Puller
-from lightgate.diagnosis.symptoms import FailureKind, Symptoms
+from lightgate.diagnosis.symptoms import Symptoms
 from lightgate.errors import LightgateError, joined
 from lightgate.gate.gate_report import NO_GATE_REPORT
 from lightgate.gate.log_lines import events, plain_text
@@ -57,7 +58,7 @@ def investigate_failure(facts: Facts, collected: Collected | None, runtime: Runt
     diagnosis = diagnose(symptoms)
     runtime.logger.info("the release is diagnosed", kind=diagnosis.kind.value)
     # A refusal before the deployment explains itself.
-    has_said_all = not symptoms.service and diagnosis.kind is FailureKind.UNKNOWN
+    has_said_all = not symptoms.service and diagnosis.kind is FailureClass.UNKNOWN
     shown = None if has_said_all else diagnosis
     return replace(facts, diagnosis=shown, planned=names, planned_count=count)
 

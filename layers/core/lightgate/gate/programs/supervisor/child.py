@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lightgate.gate.programs.supervisor.failures import Failed
 from lightgate.gate.programs.supervisor.limits import BACKLOG, LINE_LIMIT
-from lightgate.gate.programs.supervisor.masking import CONTROLS, mask
+from lightgate.gate.programs.supervisor.masking import CONTROLS, mask_line
 from lightgate.gate.programs.supervisor.progress import read_progress
 from lightgate.gate.programs.supervisor.troubles import find_trouble
 
@@ -207,7 +207,7 @@ class Child:
 
     def shown(self, line: tuple[str, bool, bool]) -> str:
         """The line without secrets. To mask every line would take too long."""
-        text: str = mask(line[0], self.secrets)
+        text = mask_line(line[0], self.secrets)
         return text[: max(0, len(text) - self.margin) if line[1] else None][:500]
 
     def tail(self) -> list[str]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lightgate.gate.programs.supervisor.django_helper import DjangoHelper
 from lightgate.gate.programs.supervisor.failures import Failed, Stopped, refusal, stopped
 from lightgate.gate.programs.supervisor.gate import never
-from lightgate.gate.programs.supervisor.health import preflight
 from lightgate.gate.programs.supervisor.limits import HELPER_SILENCE, LINE_LIMIT, RETRIES
 from lightgate.gate.programs.supervisor.permit import await_permit
+from lightgate.gate.programs.supervisor.preflight import preflight
 from lightgate.gate.programs.supervisor.troubles import PASSING
 
 if TYPE_CHECKING:
