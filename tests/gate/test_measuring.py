@@ -53,7 +53,7 @@ def full(crops: Project, rows: Rows) -> Project:
     return crops
 
 
-def test_each_lock_is_told_with_its_migration_its_table_and_its_time(
+def test_each_lock_is_reported_with_its_migration_its_table_and_its_time(
     runner: Runner, full: Project, mailbox: Mailbox
 ) -> None:
     colour = full.migration(f"{ADD_COLOUR}, {SLEEP}")
@@ -62,17 +62,19 @@ def test_each_lock_is_told_with_its_migration_its_table_and_its_time(
     measured = measured_by(rehearse(runner, full, mailbox))
 
     locks = locks_of(measured)
-    assert 0.5 < locks[colour, "crops_crop", "AccessExclusiveLock"] < 1.2
-    assert 0.5 < locks[index, "crops_crop", "ShareLock"] < 1.2
-    assert (index, "crops_crop", "AccessExclusiveLock") not in locks
-    assert [one.name for one in measured.migrations] == [colour, index]
-    assert all(0.6 < (one.seconds or 0) < 1.5 for one in measured.migrations)
+    took = {one.name: one.seconds or 0 for one in measured.migrations}
+    assert list(took) == [colour, index]
+    assert min(took.values()) > 0.6
     assert measured.sample_seconds is not None
+    latest = measured.sample_seconds + 0.1
+    assert 0.5 < locks[colour, "crops_crop", "AccessExclusiveLock"] < took[colour] + latest
+    assert 0.5 < locks[index, "crops_crop", "ShareLock"] < took[index] + latest
+    assert (index, "crops_crop", "AccessExclusiveLock") not in locks
     assert measured.longest_lock is not None
     eventually(lambda: "measured" in mailbox.event("result"), "no result")
 
 
-def test_a_rewritten_table_and_changed_rows_are_told(
+def test_a_rewritten_table_and_changed_rows_are_reported(
     runner: Runner, full: Project, mailbox: Mailbox
 ) -> None:
     full.migration('migrations.AlterField("crop", "id", models.TextField(primary_key=True))')
@@ -100,7 +102,7 @@ def test_a_plan_whose_tables_were_all_read_has_no_upper_bounds(
     assert measured.tables == ()
 
 
-def test_a_failed_migration_tells_what_was_measured(
+def test_a_failed_migration_reports_its_measurements(
     runner: Runner, full: Project, mailbox: Mailbox
 ) -> None:
     failing = full.migration(f"{ADD_COLOUR}, {SLEEP}, " + sql("select 1 / 0"))

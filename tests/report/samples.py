@@ -15,11 +15,11 @@ from lightgate.records.release_record import (
     RecordedLive,
     RecordedMigration,
     RecordedSnapshot,
+    RecordKind,
     StageName,
     StartedBy,
 )
 from lightgate.release.lock import Lock
-from lightgate.release.release import ReleaseKind
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.effect import Effect
 from lightgate.verification.health import HealthSample
@@ -40,7 +40,7 @@ def full_record(**changes: Any) -> ReadableRecord:
     told: dict[str, Any] = {
         "app": "app-named",
         "release": "20261129t091001z-7849e651-b597",
-        "kind": ReleaseKind.IMAGE,
+        "kind": RecordKind.IMAGE,
         "status": "FAILED",
         "started_at": at("09:10:01"),
         "stage": "stage-named",

@@ -39,7 +39,7 @@ class Measuring:
         self.gap = 0.0  # the longest time between two samples
         self.counted: dict[str, int] = {}  # the rows of each table that was read
         self.unread: list[str] = []
-        # What changes rows or runs SQL may touch tables that the plan does not name.
+        # SQL and changes of rows may need tables that the plan does not name.
         self.is_upper_bound = bool(plan.operations("data", "unknown"))
         self.query, self.values = self.choose_query()
         self.read_tables(sorted(plan.tables))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-# What the gate itself and the record of migrations write does not count.
+# The tables of the gate and of the record of migrations do not count.
 NOT_OURS = "NOT IN ('django_migrations', 'lightgate_attempt')"
 USERS = f"""c.relnamespace NOT IN (SELECT oid FROM pg_namespace
 WHERE nspname ~ '^(pg_|information_schema$)') AND c.relname {NOT_OURS}"""
