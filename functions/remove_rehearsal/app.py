@@ -2,10 +2,9 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from lightgate.rehearsal.state import RehearsalState
 from lightgate.runtime import Json, run_rehearsal_step
 from lightgate.steps.remove_rehearsal import remove_rehearsal
 
 
 def handler(event: Json, context: LambdaContext) -> Json:
-    return run_rehearsal_step(remove_rehearsal, event, context, read=RehearsalState.read_at_the_end)
+    return run_rehearsal_step(remove_rehearsal, event, context, reads_any_state=True)

@@ -12,7 +12,7 @@ from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.rehearsal_words import rehearsal_lines
 from lightgate.records.release_record import RELEASING, ReadableRecord
 from lightgate.rehearsal.gate import rehearsal_of
-from lightgate.rehearsal.request import parse_rehearsal_request
+from lightgate.rehearsal.rehearsal_request import parse_rehearsal_request
 from lightgate.spec.keys import AppSpec
 from lightgate_cli import output
 from lightgate_cli.acting.carry_out import lines
@@ -123,7 +123,7 @@ def _wait(
         try:
             entered, status = _entered(followed.execution, connection)
             if status not in _RUNNING:
-                return find_record(followed, connection), status
+                return _record_of(followed, connection), status
             failures = 0
         except AWS_ERRORS as error:
             failures += 1
@@ -150,7 +150,7 @@ def _entered(execution: str, connection: Connection) -> tuple[str, str]:
     return next((name for name in names if name in _STATES), ""), status
 
 
-def find_record(followed: Followed, connection: Connection) -> ReadableRecord | None:
+def _record_of(followed: Followed, connection: Connection) -> ReadableRecord | None:
     """The record of the execution; None if it has none."""
     found = connection.rehearsals.history(followed.app)
     return next((one for one in found if one.execution == followed.execution), None)

@@ -25,7 +25,7 @@ from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
 from lightgate.records.console_links import Console
-from lightgate.rehearsal.state import RehearsalState
+from lightgate.rehearsal.rehearsal_state import RehearsalState
 from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
@@ -324,9 +324,10 @@ def run_rehearsal_step(
     context: LambdaContext,
     *,
     reads_secrets: bool = False,
-    read: Callable[[Json], RehearsalState] = RehearsalState.read,
+    reads_any_state: bool = False,
 ) -> Json:
     """Carry out a step of the state machine of rehearsals: see `run`."""
+    read = RehearsalState.read_at_the_end if reads_any_state else RehearsalState.read
 
     @wraps(step)
     def carry_out(event: Json, runtime: Runtime) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightgate.operations.plan_rehearsal import MOST_POLLS
-from lightgate.rehearsal.state import LONGEST_REHEARSAL
+from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL
 from tests.support.builders import Json
 from tests.support.template import read_template
 

@@ -24,9 +24,9 @@ from lightgate.rehearsal.gate import (
     rehearsal_spec,
     rehearsed_gate,
 )
-from lightgate.rehearsal.puller import admits, policy_with
-from lightgate.rehearsal.request import RehearsalRequest
-from lightgate.rehearsal.state import LONGEST_REHEARSAL, RehearsalPlan, RehearsalState
+from lightgate.rehearsal.pull_policy import admits, policy_with
+from lightgate.rehearsal.rehearsal_request import RehearsalRequest
+from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL, RehearsalPlan, RehearsalState
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind

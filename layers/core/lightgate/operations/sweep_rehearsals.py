@@ -12,7 +12,7 @@ from lightgate.aws.temporary_databases import Temporary
 from lightgate.operations.remove_temporary import remove_temporary
 from lightgate.records.release_record import RELEASING
 from lightgate.rehearsal.record import stopped_record
-from lightgate.rehearsal.state import LONGEST_REHEARSAL
+from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL
 from lightgate.runtime import Runtime
 
 # Step Functions may not know an execution yet that has just begun.
@@ -40,11 +40,11 @@ def _is_left(one: Temporary, runtime: Runtime) -> bool:
     age = runtime.now() - one.created_at if one.created_at is not None else timedelta()
     if age > LONGEST_REHEARSAL:
         return True
-    status = _ended(execution_of(one.execution, runtime), runtime)
+    status = _ended(_execution_of(one.execution, runtime), runtime)
     return status is not None and (status != GONE or age > _KNOWN_AFTER)
 
 
-def execution_of(name: str, runtime: Runtime) -> str:
+def _execution_of(name: str, runtime: Runtime) -> str:
     """The ARN of the execution of this name in the state machine of rehearsals."""
     machine = runtime.settings.state_machine.replace(":stateMachine:", ":execution:")
     return f"{machine.removesuffix('-release')}-rehearsal:{name}"

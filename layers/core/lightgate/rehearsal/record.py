@@ -19,12 +19,12 @@ from lightgate.records.release_record import (
     RecordKind,
 )
 from lightgate.records.wording import called
-from lightgate.rehearsal.state import Place, RehearsalPlan, RehearsalRun, RehearsalState
+from lightgate.rehearsal.rehearsal_state import Place, RehearsalPlan, RehearsalRun, RehearsalState
 from lightgate.release.unchecked_request import UNKNOWN, requested_app
 from lightgate.state import DeploymentProgress
 
-FAILED_MIGRATION = "rehearsed-migration"
-LONG_LOCK = "rehearsed-lock"
+_FAILED_MIGRATION = "rehearsed-migration"
+_LONG_LOCK = "rehearsed-lock"
 _NOT_ENDED = "rehearsal-not-ended"
 _UNTOUCHED = "The app's own database was not touched."
 _MOST_MIGRATIONS = 200
@@ -141,13 +141,13 @@ def _failed(plan: RehearsalPlan, deployment: DeploymentProgress) -> _Verdict:
     if failure is None:
         what = f"The gate of {image} did not end within its time limit on the copy"
         return _Verdict(
-            status=EndStatus.FAILED, summary=f"{what}. {_UNTOUCHED}", code=FAILED_MIGRATION
+            status=EndStatus.FAILED, summary=f"{what}. {_UNTOUCHED}", code=_FAILED_MIGRATION
         )
     migration = f"Migration {failure.migration}" if failure.migration else "The command"
     return _Verdict(
         status=EndStatus.FAILED,
         summary=f"{migration} of {image} failed on the copy. {_UNTOUCHED}",
-        code=FAILED_MIGRATION,
+        code=_FAILED_MIGRATION,
         reasons=tuple(filter(None, (sentence(failure.error), *failure.last_lines[-1:]))),
     )
 
@@ -170,7 +170,7 @@ def _succeeded(
         return _Verdict(
             status=EndStatus.FAILED,
             summary=f"{applied} on the copy, and a lock was held for too long. {_UNTOUCHED}",
-            code=LONG_LOCK,
+            code=_LONG_LOCK,
             reasons=(f"{lock_of(longest)}; rehearsal.maxLockSeconds is {limit}.",),
         )
     return _Verdict(

@@ -3,8 +3,8 @@
 from lightgate.errors import RefusedError
 from lightgate.operations.plan_rehearsal import plan_rehearsal
 from lightgate.rehearsal.record import begun_record
-from lightgate.rehearsal.request import parse_rehearsal_request
-from lightgate.rehearsal.state import Refusal, RehearsalPlan, RehearsalState
+from lightgate.rehearsal.rehearsal_request import parse_rehearsal_request
+from lightgate.rehearsal.rehearsal_state import Refusal, RehearsalPlan, RehearsalState
 from lightgate.runtime import Runtime
 
 

@@ -8,8 +8,14 @@ from lightgate.backup.snapshot import SnapshotStatus
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.names import rehearsal_names
 from lightgate.rehearsal.copied_database import Address
-from lightgate.rehearsal.puller import pattern
-from lightgate.rehearsal.state import Place, PlaceStatus, Refusal, RehearsalPlan, RehearsalState
+from lightgate.rehearsal.pull_policy import pattern
+from lightgate.rehearsal.rehearsal_state import (
+    Place,
+    PlaceStatus,
+    Refusal,
+    RehearsalPlan,
+    RehearsalState,
+)
 from lightgate.runtime import Runtime
 from lightgate.spec.database_kinds import DatabaseKind
 

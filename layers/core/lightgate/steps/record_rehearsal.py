@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.rehearsal.record import ended_record
-from lightgate.rehearsal.state import RehearsalEnd, RehearsalState
+from lightgate.rehearsal.rehearsal_state import RehearsalEnd, RehearsalState
 from lightgate.runtime import Runtime
 
 

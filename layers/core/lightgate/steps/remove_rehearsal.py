@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from lightgate.operations.remove_temporary import remove_temporary
-from lightgate.rehearsal.state import RehearsalPlan, RehearsalState, Removal
+from lightgate.rehearsal.rehearsal_state import RehearsalPlan, RehearsalState, Removal
 from lightgate.runtime import Runtime
 
 # Reconcile goes on with what is left then.

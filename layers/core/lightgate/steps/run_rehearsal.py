@@ -28,7 +28,7 @@ from lightgate.operations.gate_channel import open_gate_channels
 from lightgate.operations.payload_limit import shortened
 from lightgate.operations.read_gates import has_told_all, read_gates
 from lightgate.rehearsal.gate import compile_rehearsal, rehearsal_spec
-from lightgate.rehearsal.state import Refusal, RehearsalRun, RehearsalState
+from lightgate.rehearsal.rehearsal_state import Refusal, RehearsalRun, RehearsalState
 from lightgate.runtime import Runtime
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_spec

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lightgate.names import rehearsal_name, rehearsal_names
-from lightgate.rehearsal.puller import admits, policy_with, statement
+from lightgate.rehearsal.pull_policy import admits, policy_with, statement
 
 BEFORE = "arn:aws:iam::170441448102:role/amazon/lightsail/us-east-1/containers"
 ROLE = f"{BEFORE}/crops-backend/private-repo-access/3EXAMPLE"
