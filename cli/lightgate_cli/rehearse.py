@@ -6,6 +6,7 @@ from lightgate_cli import terminal
 from lightgate_cli.acting.rehearsing import carry_out, cost_and_duration, start_rehearsal
 from lightgate_cli.acting.start import require_spec
 from lightgate_cli.connection import Connection
+from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.options import APP_NAME, connected, follow_option, json_option
 
 
@@ -52,8 +53,8 @@ def rehearse(
     spec = require_spec(app, connection)
     for line in cost_and_duration(spec, connection, takes_snapshot=new_snapshot):
         terminal.tell(line)
-    if not yes:
-        click.confirm("Create them and rehearse?", abort=True, err=True)
+    if not (yes or click.confirm("Create them and rehearse?", err=True)):
+        raise CommandError(Problem.NOT_STARTED, "Nothing was created.")
     started = start_rehearsal(
         app, connection, tag=tag, digest=digest, takeSnapshot=new_snapshot, reason=reason
     )

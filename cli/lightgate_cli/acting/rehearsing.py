@@ -20,6 +20,7 @@ from lightgate_cli.acting.following import Followed, Verdict, View, interruptibl
 from lightgate_cli.acting.start import Started
 from lightgate_cli.acting.view import opened
 from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
+from lightgate_cli.json_output import print_json
 
 _NOT_SUCCEEDED = 1
 _POLL, _LOCAL_POLL = timedelta(seconds=5), timedelta(seconds=0.5)
@@ -87,7 +88,7 @@ def carry_out(
         followed = Followed(app=started.app, execution=started.execution)
         follow_rehearsal(followed, connection, as_json=as_json)
     elif as_json:
-        output.print_json(started)
+        print_json(started)
     else:
         output.print_lines(
             [
@@ -103,7 +104,7 @@ def follow_rehearsal(followed: Followed, connection: Connection, *, as_json: boo
         record, status = _wait(followed, connection, view)
     verdict = _verdict(followed, record, status)
     if as_json:
-        output.print_json(verdict)
+        print_json(verdict)
     else:
         shown = [*lines(verdict, width=output.width())]
         if record is not None and record.rehearsal is not None:
