@@ -16,6 +16,7 @@ GATE_PROGRAMS = "lightgate.gate.programs."
 CALLED_FROM_OUTSIDE = {
     "handler": "Lambda calls it",
     "main": "the program starts there",
+    "measure": "the Django helper calls it by its name",
     "readinto": "io.BufferedReader calls it",
     "_create_connection": "aiohttp calls it",
     "do_GET": "http.server calls it",
