@@ -25,7 +25,6 @@ CALLED_FROM_OUTSIDE = {
     "on_config": "MkDocs calls it",
     "on_files": "MkDocs calls it",
     "on_page_markdown": "MkDocs calls it",
-    "measure": "the Django helper calls it in the text of its program",
     "wait_seconds": "the patches of the engine read it by its path",
 }
 FOUND_BY_NAME = "local.lightsail.api.operations"
