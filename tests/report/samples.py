@@ -6,7 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.measured import (
+    Measured,
+    MeasuredLock,
+    MeasuredMigration,
+    MeasuredTable,
+)
 from lightgate.records.recorded_outcome import Cost
+from lightgate.records.rehearsed import Rehearsed
 from lightgate.records.release_evidence import Evidence, RecordedDecision
 from lightgate.records.release_record import (
     MigrationStatus,
@@ -32,6 +39,30 @@ from tests.cli.releases import APP, NOW, V3, at, stage
 
 AROUND = Surroundings(
     service=APP, database_kind=DatabaseKind.INSTANCE, log_group="lightgate-FunctionLogs-3fQ"
+)
+
+
+REHEARSED = Rehearsed(
+    name="lightgate-rehearsal-named",
+    snapshot="rehearsed-snapshot",
+    measured=Measured(
+        migrations=(MeasuredMigration(name="shop.0001_slow", seconds=78.0),),
+        locks=(
+            MeasuredLock(
+                migration="shop.0001_slow",
+                table="locked-table",
+                mode="AccessExclusiveLock",
+                seconds=79.0,
+                total_seconds=80.0,
+                times=1,
+            ),
+        ),
+        tables=(MeasuredTable(name="new-table", rows=81, is_rewritten=True, changed_rows=82),),
+        unread=(),
+        is_upper_bound=True,
+        sample_seconds=0.1,
+        omitted=0,
+    ),
 )
 
 
@@ -109,6 +140,7 @@ def full_record(**changes: Any) -> ReadableRecord:
         "evidence": "evidence-key.json",
         "take_back": [{"app": "take-back-app"}],
         "spec_version": 76,
+        "rehearsal": REHEARSED,
     }
     return ReadableRecord(**told | changes)
 

@@ -70,6 +70,11 @@ RECORD = {
     "evidence": ["evidence-key.json"],
     "take_back": ["take-back-app"],
     "spec_version": ["76"],
+    "rehearsal": [
+        *("on a copy of rehearsed-snapshot", "AccessExclusiveLock on locked-table for 79 s"),
+        *("new-table of 81 rows was written anew", "82 rows of new-table were changed"),
+        *("the times are upper bounds", "lightgate-rehearsal-named may still exist"),
+    ],
 }
 EVIDENCE = {
     "gates": ["gate-named", "gate-event", "gate-error"],
