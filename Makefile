@@ -66,6 +66,7 @@ prove-sites: $(READY) ## Compare the classes of 50 migrations of each real site 
 benchmark: $(READY) ## Measure what a release and the gate cost: states, calls, seconds, memory
 	@python -m benchmarks.releases $(OPTIONS)
 	@python -m benchmarks.functions $(OPTIONS)
+	@python -m benchmarks.request $(OPTIONS)
 	@python -m benchmarks.gate
 
 plan: $(READY) ## Show the deployment that Lightgate would create from a spec: SPEC=file [IMAGE=uri] [IMAGE_CONFIG=file]

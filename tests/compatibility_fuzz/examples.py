@@ -175,6 +175,11 @@ EXAMPLES = (
         old=[model("Tool", name=name(), options={"db_table": "tools"})],
     ),
     Example(
+        condition="the table keeps its name, and the project has content types",
+        operations=[m.RenameModel("Tool", "Device")],
+        old=[own.ContentTypes(), model("Tool", name=name(), options={"db_table": "tools"})],
+    ),
+    Example(
         condition="the table gets another name",
         operations=[m.AlterModelTable("farm", "farms")],
         linter="renamed table",
@@ -254,6 +259,11 @@ EXAMPLES = (
         condition="the column gets another name",
         operations=[m.RenameField("crop", "size", "width")],
         linter="renamed column",
+    ),
+    Example(
+        condition="the column gets another case, which PostgreSQL tells apart",
+        operations=[m.RenameField("tool", "Size", "size")],
+        old=[model("Tool", Size=f.IntegerField(null=True))],
     ),
     Example(
         condition="the column keeps its name by `db_column`",
@@ -429,6 +439,10 @@ EXAMPLES = (
             )
         ],
         fails="Crop.objects.update(size=0)",
+    ),
+    Example(
+        condition="an index of a kind that is not Django's own",
+        operations=[m.AddIndex("crop", own.Unique(fields=["kind"], name="by_kind"))],
     ),
     Example(
         condition="an index with an entry for each part of the value",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 
 class Tagged(models.CharField):
@@ -28,6 +29,26 @@ class Stock(models.IntegerField):
 
 class Rule(models.UniqueConstraint):
     """A constraint of the app."""
+
+
+class Unique(models.Index):
+    """An index of the app, which takes no value twice."""
+
+    def create_sql(self, *arguments: Any, **options: Any) -> Any:
+        made = super().create_sql(*arguments, **options)
+        made.template = made.template.replace("CREATE INDEX", "CREATE UNIQUE INDEX")
+        return made
+
+
+class ContentTypes(Operation):
+    """What the migrations of `django.contrib.contenttypes` add to the state."""
+
+    def state_forwards(self, _: str, state: Any) -> None:
+        made = migrations.CreateModel("ContentType", [], {"managed": False})
+        made.state_forwards("contenttypes", state)
+
+    def database_forwards(self, *_: Any) -> None:
+        """Their table is not needed."""
 
 
 class AddNothing(migrations.AddField):

@@ -299,9 +299,11 @@ class World:
     def fails_by_old_rows(
         self, failed: Mapping[Statement, Symptom], writes: Sequence[Statement]
     ) -> set[Statement]:
-        """The statements that fail in the same way if old code has written these rows."""
-        doubtful = tuple(one for one, symptom in failed.items() if symptom.needs_new_rows)
-        found, _ = self.failures(writes, self.apps, doubtful)
+        """The statements that fail in the same way if old code has written these rows.
+
+        All statements are tried: whether a value fits an index depends on those before it.
+        """
+        found, _ = self.failures(writes, self.apps)
         return {
             one
             for one, symptom in failed.items()

@@ -51,6 +51,27 @@ class Filled(F.IntegerField):
         return "integer DEFAULT 0 CHECK (size > 0)"
 
 
+class Suffixed(F.IntegerField):
+    """A field of the app that puts a rule behind its type."""
+
+    def db_type_suffix(self, connection: Any) -> str:
+        return f"CHECK ({connection.ops.quote_name('size')} > 0)"
+
+
+class Parameters(F.IntegerField):
+    """A field of the app that gives type and check together."""
+
+    def db_parameters(self, _: Any) -> dict[str, str]:
+        return {"type": "integer", "check": "size > 0"}
+
+
+class Postcode(F.CharField):
+    """A field of the app whose type is a domain, which may refuse NULL."""
+
+    def db_type(self, _: Any) -> str:
+        return "Postcode"
+
+
 class Single(F.IntegerField):
     """A field of the app whose type has a default and a rule, both without parentheses."""
 
@@ -201,6 +222,11 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
         (Twin("Crop", "extra", F.IntegerField(null=True)), "unknown"),
         (M.RemoveField("Crop", "size"), "breaking"),
         (M.RenameField("Crop", "size", "width"), "breaking"),
+        # PostgreSQL tells the case of a name, which is quoted.
+        (M.RenameField("Crop", "size", "Size"), "breaking"),
+        (alter("name", F.CharField(max_length=50, db_column="Name")), "breaking (renamed)"),
+        (field(Suffixed(null=True)), "unknown (type)"),
+        (field(Parameters(null=True)), "breaking (check)"),
         (M.RenameModel("Crop", "Plant"), "breaking"),
         (M.DeleteModel("Crop"), "breaking"),
         (M.AlterModelTable("Crop", "plants"), "breaking"),
@@ -215,7 +241,7 @@ def both(*operations: Any) -> M.SeparateDatabaseAndState:
             index(fields=["name"], condition=F.Q(size=1) | F.Q(size__gt=1 / F.F("price"))),
             "restricted (expression)",
         ),
-        (index(fields=["size"], kind=OwnIndex), "restricted (expression)"),
+        (index(fields=["size"], kind=OwnIndex), "unknown (index)"),
         (index(fields=["story"]), "restricted (unbounded)"),
         (index(fields=["size"], include=["story"]), "restricted (unbounded)"),
         (index(fields=["farm_id"]), "compatible"),
@@ -636,6 +662,77 @@ def test_a_new_name_for_the_same_table_matters_where_columns_are_named_after_it(
     named = M.CreateModel("Crop", [*CROP.fields, ("it", column)], {"db_table": "crops"})
 
     assert told(M.RenameModel("Crop", "Fruit"), known=[named])[0].startswith(label)
+
+
+NEW = M.CreateModel("Plot", [("id", F.BigAutoField(primary_key=True))])
+OLD = M.CreateModel("Crop", CROP.fields, {"db_table": "old"})
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [NEW, M.RenameModel("Plot", "Bed"), M.RenameModel("Crop", "Plot")],
+        [NEW, M.DeleteModel("Plot"), M.RenameModel("Crop", "Plot")],
+        [
+            NEW,
+            M.SeparateDatabaseAndState(
+                state_operations=[
+                    M.DeleteModel("Plot"),
+                    M.DeleteModel("Crop"),
+                    M.CreateModel("Plot", CROP.fields, {"db_table": "old"}),
+                ]
+            ),
+        ],
+        [
+            NEW,
+            M.RunSQL(
+                M.RunSQL.noop,
+                state_operations=[M.DeleteModel("Plot"), M.RenameModel("Crop", "Plot")],
+            ),
+        ],
+    ],
+)
+def test_an_old_table_that_gets_the_name_of_a_new_model_is_still_old(operations: list[Any]) -> None:
+    found = told(*operations, M.AddField("Plot", "kind", F.TextField()), known=[OLD])
+
+    assert found[-1] == "breaking AddField Plot.kind"
+
+
+def test_a_renamed_model_gets_another_content_type_which_old_code_does_not_find() -> None:
+    state, known = ProjectState(), Known(connection)
+    OLD.state_forwards("crops", state)
+    rename = M.RenameModel("Crop", "Plant")
+    assert judged(rename, state, known) == "compatible"
+
+    M.CreateModel("ContentType", []).state_forwards("contenttypes", state)
+
+    assert judged(rename, state, known) == "data (contenttypes)"
+
+
+def test_a_domain_of_the_server_may_refuse_a_row_that_leaves_the_column_out() -> None:
+    state, known = ProjectState(), Known(connection)
+    CROP.state_forwards("crops", state)
+    column = field(Postcode(max_length=9, null=True))
+    assert judged(column, state, known) == "compatible"
+
+    known.domains = {"postcode"}
+
+    assert judged(column, state, known) == "unknown (type)"
+
+
+def test_a_wider_number_is_wider_in_the_columns_that_refer_to_it() -> None:
+    state, known = ProjectState(), Known(connection)
+    to_number = F.ForeignKey("crops.Bin", F.CASCADE, to_field="number")
+    for one in (
+        M.CreateModel("Bin", [("number", F.IntegerField(unique=True))]),
+        M.CreateModel("Shelf", [("bin", to_number)]),
+    ):
+        one.state_forwards("crops", state)
+    wider = M.AlterField("Bin", "number", F.BigIntegerField(unique=True))
+
+    _, _, found = classify(wider, "crops", state, known)
+
+    assert {one.split()[1] for one in found} == {"crops_bin", "crops_shelf"}
 
 
 @pytest.mark.parametrize("options", [{"managed": False}, {"proxy": True}, {"swappable": "CROPS"}])

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ POSTGRES = {
     "HOST": "127.0.0.1",
     "PORT": 1,
 }
+GOAL = 60  # percent
 CLASSES = ("compatible", "restricted", "data", "breaking", "unknown")
 
 
@@ -61,5 +63,26 @@ def test_every_migration_of_a_real_site_has_a_class(
     passes = counts["compatible"] + counts["restricted"]
     versions = f"{site.package} {site.version()}, Django {site.django()}"
     cells = [str(counts[each]) for each in CLASSES]
-    share = f"{100 * passes / sum(counts.values()):.0f} %"
-    record("classes", 1, [versions, *cells, share, f"{seconds:.0f}"])
+    share = 100 * passes / sum(counts.values())
+    record("classes", 1, [versions, *cells, f"{share:.0f} %", f"{seconds:.0f}"])
+    if share < GOAL:
+        for kind, (alone, whole, why) in kinds_against(found["migrations"]).items():
+            record("kinds", 2, [site.package, kind, str(alone), str(whole), why])
+
+
+def kinds_against(migrations: list[dict[str, Any]]) -> dict[str, tuple[int, int, str]]:
+    """What keeps migrations from being allowed, the kinds that decide a class alone.
+
+    Each has the number of migrations that it decides alone, that of all which have it, and why.
+    """
+    alone, whole, reasons = Counter[str](), Counter[str](), {}
+    for one in migrations:
+        against = [each for each in one["operations"] if each["class"] not in CLASSES[:2]]
+        kinds = set()
+        for each in against:
+            detail = f" ({each['detail']})" if each["detail"] else ""
+            kinds.add(kind := f"`{each['kind']}`{detail}, {each['class']}")
+            reasons.setdefault(kind, each["why"])
+        whole.update(kinds)
+        alone.update(kinds if len(kinds) == 1 else ())
+    return {kind: (n, whole[kind], reasons[kind]) for kind, n in alone.most_common()}

@@ -142,6 +142,11 @@ _WHY_UNKNOWN_THAT = {
     "atomic": "Django does not run it in a transaction: the migration needs atomic = False",
     "declared": "the team declares so, and Lightgate has not checked it",
     "extension": "the extension may change operators and functions that the previous version uses",
+    "contenttypes": (
+        "Django gives the content type of the model its new name, and the previous version no "
+        "longer finds what refers to it, such as generic relations"
+    ),
+    "index": "it is not one of Django's own kinds of index, and may refuse rows",
     "type": "the type of the column carries more than a type, such as a default or a check",
 }
 _WHY_UNKNOWN = {

@@ -28,15 +28,18 @@ def main(
 
 def read_known(connection: Any, config: dict[str, Any], /) -> Known:  # noqa: ANN401
     """The tables and extensions that there are before the plan."""
-    extensions, sizes = [], []
+    extensions, sizes, domains = [], [], set()
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor, True)
         if connection.vendor == "postgresql":
             cursor.execute("SELECT extname FROM pg_extension")
             extensions = [name for (name,) in cursor.fetchall()]
+            cursor.execute("SELECT typname FROM pg_type WHERE typtype = 'd'")
+            domains = {name for (name,) in cursor.fetchall()}
         if config["largeTableRows"] and connection.vendor in SIZES:
             cursor.execute(SIZES[connection.vendor], [config["largeTableRows"]])
             sizes = cursor.fetchall()
     known = Known(connection, tables, extensions, config["declared"])
+    known.domains = domains
     known.large = {table: (int(rows), int(size)) for table, rows, size in sizes}
     return known

@@ -18,6 +18,8 @@ from lightgate.gate.programs.django_classifier.relations import (
     column_of,
     concrete,
     fields_of,
+    is_one_column,
+    is_referred,
     on,
     referring,
     table_of,
@@ -44,7 +46,7 @@ def differences(
         if joined(name, old, model, state) != joined(name, new, model, state):
             yield BREAKS
         return
-    if column_of(name, old) != column_of(name, new):
+    if not is_one_column(column_of(name, old), column_of(name, new), connection):
         yield BREAKS[0], "renamed", []
     if old.primary_key != new.primary_key:
         yield BREAKS
@@ -127,7 +129,8 @@ def type_differences(
         how = widens(str(before["type"]), str(after["type"]), connection.vendor)
         if how == "wider" or how == "digits":
             calls = ("SELECT", "INSERT", "UPDATE") if how == "wider" else ("UPDATE",)
-            for one in [table, *(referring(model, state) if new.primary_key else ())]:
+            is_key = new.primary_key or is_referred(name, model, state)
+            for one in [table, *(referring(model, state) if is_key else ())]:
                 yield RESTRICTED, how, on(one, *calls)
         elif how:
             yield BREAKS[0], how, []

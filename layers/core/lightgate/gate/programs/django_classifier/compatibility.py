@@ -26,6 +26,7 @@ from lightgate.gate.programs.django_classifier.relations import (
     held,
     is_ambiguous,
     is_joined,
+    is_one_column,
     keeping,
     on,
     parents,
@@ -59,6 +60,10 @@ EXTENSIONS = (
 ).split()
 
 
+# Django renames the row of a renamed model in its table.
+CONTENT_TYPE = ("contenttypes", "contenttype")
+
+
 class Known:
     """What there is before the plan, and `created`: the models whose tables old code cannot know.
 
@@ -81,6 +86,7 @@ class Known:
         self.connection, self.extensions = connection, set(extensions)
         self.tables = {name.lower() for name in tables}
         self.created: set[Any] = set()
+        self.domains: set[str] = set()  # types that may have a default, a check and NOT NULL
         # The rows and bytes of large tables, as the server estimates them.
         self.large: dict[str, tuple[int, int]] = {}
         self.uniques: dict[Any, Any] = {}  # of each model, before the plan names it first
@@ -105,6 +111,11 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
         if one in state.models:
             known.uniques.setdefault(one, uniques(state.models[one]))
     options = state.models[model].options if model in state.models else {}
+    for inner in getattr(operation, "state_operations", ()):
+        if type(inner).__name__ in ("CreateModel", "DeleteModel", "RenameModel"):
+            known.created.difference_update(subjects(inner, app))
+    if name == "RenameModel" and CONTENT_TYPE in state.models and model not in known.created:
+        yield "data", "contenttypes", []
     if name == "SeparateDatabaseAndState":
         created, known.created = known.created, set(known.created)
         for inner, then in inner_steps(operation, app, state):
@@ -127,6 +138,8 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
     elif name in SILENT or name == "RunSQL" or has_no_table(options, model):
         return
     elif model in known.created:
+        if name in ("RenameModel", "DeleteModel"):
+            known.created.discard(model)  # another table may get the name
         if name == "RenameModel":
             known.created.add((app, operation.new_name.lower()))
         yield from held(getattr(operation, "field", None), model, state, known.created)
@@ -173,12 +186,15 @@ def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterat
     elif not (field.null or is_filled(field)) or field.primary_key:
         yield BREAKS
     if not field.remote_field:
-        one = bound(name, field).db_parameters(known.connection)
+        made = bound(name, field)
+        one = made.db_parameters(known.connection)
         if one["type"] is None:
             return
-        if one["check"] and not is_django(field, "db_check"):
+        is_own = not (is_django(field, "db_check") and is_django(field, "db_parameters"))
+        if one["check"] and is_own:
             yield BREAKS[0], "check", []
-        if not PLAIN.fullmatch(one["type"]):
+        is_plain_type = PLAIN.fullmatch(one["type"]) and one["type"].lower() not in known.domains
+        if not is_plain_type or made.db_type_suffix(known.connection):
             yield "unknown", "type", []
     if is_ambiguous(column_of(name, field), model, state, known.created):
         yield RESTRICTED, "ambiguous", on(table_of(model, state), "SELECT")
@@ -230,10 +246,12 @@ def sets(operation: Any, model: Any, state: Any, /) -> tuple[set[Any], set[Any]]
 
 
 def add_index(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
+    if not type(operation.index).__module__.startswith("django."):
+        yield "unknown", "index", []
+        return
     why = find_index_hazard(operation.index, state.models[model].fields, known.connection)
-    table = table_of(model, state)
     if why:
-        yield RESTRICTED, why, on(table, "INSERT", "UPDATE")
+        yield RESTRICTED, why, on(table_of(model, state), "INSERT", "UPDATE")
 
 
 def remove_index(_: Any, model: Any, state: Any, __: Known, /) -> Iterator[Finding]:
@@ -301,5 +319,5 @@ def is_same(name: str, operation: Any, model: Any, state: Any, known: Known, /) 
     if field.many_to_many:
         return bool(field.remote_field.through or (new and field.db_table))
     if new:
-        return column_of(old, field) == column_of(new, field)
+        return is_one_column(column_of(old, field), column_of(new, field), known.connection)
     return not (field.remote_field or bound(old, field).db_parameters(known.connection)["type"])

@@ -27,11 +27,7 @@ def find_index_hazard(index: Any, fields: Any, connection: Any) -> str:
     """Why a row of old code may not get into the index."""
     kind = type(index).__name__
     names = [name for name, _ in index.fields_orders] or column_names(index.expressions)
-    if (
-        not type(index).__module__.startswith("django.")
-        or not names
-        or is_computed(index.condition)
-    ):
+    if not names or is_computed(index.condition):
         return "expression"
     keys = [
         entry_length(kind, find_field(name, fields), operators, connection)

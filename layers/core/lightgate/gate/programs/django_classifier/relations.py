@@ -55,7 +55,7 @@ def fields_of(model: Any, /) -> Iterator[tuple[str, Any]]:
 def parents(operation: Any, model: Any, /) -> Iterator[Any]:
     """The models whose rows a new child of multi-table inheritance refers to."""
     for base in operation.bases:
-        if isinstance(base, str):
+        if isinstance(base, str) or (hasattr(base, "_meta") and not base._meta.abstract):
             yield resolve_relation(base, *model)
 
 
@@ -111,14 +111,21 @@ def column_of(name: str, field: Any, /) -> str:
     if field.many_to_many:
         return ""
     is_key = getattr(field, "remote_field", None)
-    return str(field.db_column or (name + "_id" if is_key else name)).lower()
+    return str(field.db_column or (name + "_id" if is_key else name))
+
+
+def is_one_column(old: str, new: str, connection: Any, /) -> bool:
+    """Whether the database takes both for the same name. PostgreSQL tells `Name` from `name`."""
+    return old == new or (connection.vendor != "postgresql" and old.lower() == new.lower())
 
 
 def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
     """Whether a table that old code may join with the model's has a column of this name too.
 
-    Whatever joins a child joins its parents too.
+    Whatever joins a child joins its parents too. SQL of old code may not quote the name, so its
+    case does not count.
     """
+    column = column.lower()
     names = {column, column[:-3]}  # without the `_id` of a relation
     others = [
         other
@@ -127,7 +134,7 @@ def is_ambiguous(column: str, model: Any, state: Any, created: Any, /) -> bool:
         and other not in created
         # The names come first: a project has thousands of fields.
         and any(
-            (name.lower() in names or field.db_column) and column_of(name, field) == column
+            (name.lower() in names or field.db_column) and column_of(name, field).lower() == column
             for name, field in fields_of(found)
         )
     ]
@@ -169,6 +176,16 @@ def referring(model: Any, state: Any, /) -> list[str]:
                 has_parent = any(isinstance(base, str) for base in found.bases)
                 models += [own] * ((is_key or has_parent) and own not in models)
     return tables
+
+
+def is_referred(name: str, model: Any, state: Any, /) -> bool:
+    """Whether a foreign key refers to this field, which is not the key of the model."""
+    return any(
+        getattr(field, "to_fields", [None])[0] == name
+        and concrete(resolve_relation(field.remote_field.model, *own), state) == model
+        for own, found in state.models.items()
+        for _, field in fields_of(found)
+    )
 
 
 def is_joined(model: Any, state: Any, /) -> bool:

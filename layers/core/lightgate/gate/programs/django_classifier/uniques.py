@@ -24,7 +24,7 @@ def uniques(model: Any, /) -> list[set[str]]:
 
 def columns_of(names: Iterable[str], fields: Any, /) -> set[str]:
     """The columns of the fields. A rule may also name the column of a foreign key."""
-    return {column_of(name, fields[name]) if name in fields else name.lower() for name in names}
+    return {column_of(name, fields[name]) if name in fields else name for name in names}
 
 
 def is_plain(rule: Any, /, *allowed: str) -> Any:
