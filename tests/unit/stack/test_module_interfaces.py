@@ -26,8 +26,6 @@ CALLED_FROM_OUTSIDE = {
     "on_files": "MkDocs calls it",
     "on_page_markdown": "MkDocs calls it",
     "wait_seconds": "the patches of the engine read it by its path",
-    "read_measured": "what drives a rehearsal reads its result",
-    "longest_lock": "what drives a rehearsal compares it with its limit",
 }
 FOUND_BY_NAME = "local.lightsail.api.operations"
 """A request names the method that answers it."""
