@@ -1,4 +1,7 @@
-"""The connection to AWS or to the local cloud: the only place that makes boto3 clients."""
+"""The connection to AWS or to the local cloud: the only place that makes clients.
+
+They are botocore's. Beyond them boto3 has only what no command uses, and takes long to import.
+"""
 
 import json
 import os
@@ -14,7 +17,6 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-import boto3
 import botocore.session
 from botocore import exceptions
 from botocore.config import Config
@@ -96,7 +98,7 @@ class Connection:
         default = self._local.stack if self._local is not None else _DEFAULT_STACK
         self.stack = target.stack or default
         self._clients: dict[tuple[str, int], Any] = {}
-        # boto3 makes no two clients at once.
+        # A session makes no two clients at once.
         self._making = RLock()
 
     @property
@@ -114,12 +116,12 @@ class Connection:
     @property
     def region(self) -> str:
         """Raises CommandError if none is set."""
-        region = self._session.region_name
+        region = self._session.get_config_variable("region")
         if region is None:
             raise _problem_of(exceptions.NoRegionError(), None)
         return str(region)
 
-    def client(self, service: str, *, attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 is untyped
+    def client(self, service: str, *, attempts: int = 3) -> Any:  # noqa: ANN401 - it is untyped
         """`attempts` is 1 for calls that must not be repeated after a lost answer."""
         with self._making:
             known = self._clients.get((service, attempts))
@@ -293,20 +295,21 @@ class Connection:
         return Lightsail(self.client("lightsail"), self.client("lightsail", attempts=1), self.now)
 
     @cached_property
-    def _session(self) -> Any:  # noqa: ANN401 - boto3 is untyped
+    def _session(self) -> botocore.session.Session:
         with self._making:
             if self._local is not None:
                 # A profile of the shell would be read before these credentials.
-                core = botocore.session.Session({"profile": (None, None, None, None)})
-                return boto3.session.Session(
-                    botocore_session=core,
-                    aws_access_key_id=self._local.access_key_id,
-                    aws_secret_access_key=self._local.secret_access_key,
-                    region_name=self._local.region,
-                )
-            return boto3.session.Session(
-                profile_name=self._target.profile, region_name=self._target.region
-            )
+                session = botocore.session.Session({"profile": (None, None, None, None)})
+                session.set_credentials(self._local.access_key_id, self._local.secret_access_key)
+                region: str | None = self._local.region
+            else:
+                session = botocore.session.Session(profile=self._target.profile)
+                # A profile that does not exist is an error now, and not in the first call.
+                session.get_scoped_config()
+                region = self._target.region
+            if region is not None:
+                session.set_config_variable("region", region)
+            return session
 
     def _make(self, service: str, attempts: int) -> Any:  # noqa: ANN401
         config = Config(
@@ -318,7 +321,7 @@ class Connection:
             s3={"addressing_style": "path" if self.is_local else "auto"},
         )
         # The installed stubs know the services by their literal names only.
-        connect: Callable[..., Any] = self._session.client
+        connect: Callable[..., Any] = self._session.create_client
         return connect(service, endpoint_url=self.local_endpoint, config=config)
 
 
@@ -344,7 +347,7 @@ def reaching_aws(target: Target) -> Iterator[None]:
 
 
 def _problem_of(error: Exception, profile: str | None) -> CommandError:
-    """What an error of boto3 means for the user, and what to do about it."""
+    """What an error of botocore means for the user, and what to do about it."""
     text = readable(str(error))
     match error:
         case exceptions.ProfileNotFound():

@@ -17,7 +17,7 @@ from lightgate_cli.check.errors import CannotCheckError
 from lightgate_cli.errors import CommandError, InterruptedFollowing, Problem
 from lightgate_cli.json_output import print_failure
 
-# In the order of the help. A command is imported when it is called: most need boto3, which takes
+# In the order of the help. A command is imported when it is called: most need botocore, which takes
 # longer to import than `validate` takes as a whole.
 _COMMANDS: Mapping[str, Mapping[str, str]] = {
     "What is live, and what happened": {

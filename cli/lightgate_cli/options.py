@@ -49,7 +49,7 @@ app_option = click.option(
 def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
     """Give the command its connection as the first argument, and the options that choose it.
 
-    boto3 is imported only when such a command runs, because it takes longer than `validate`.
+    botocore is imported only when such a command runs, because it takes longer than `validate`.
     """
 
     @wraps(command)

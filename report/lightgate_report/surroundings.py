@@ -7,6 +7,7 @@ from lightgate.records.console_links import (
     NOT_TAKEN,
     deployments_page,
     execution_page,
+    has_console,
     log_page,
     snapshot_page,
 )
@@ -41,10 +42,11 @@ class Surroundings:
 
 def links_of(record: ReadableRecord, around: Surroundings) -> Sequence[Link]:
     """The pages of the AWS console; none for a release without an execution."""
-    parts = (record.execution or "").split(":")
-    if len(parts) < len(["arn", "aws", "states", "region"]):
+    arn = record.execution or ""
+    parts = arn.split(":")
+    if len(parts) < len(["arn", "aws", "states", "region", "account"]) or not has_console(arn):
         return ()
-    region, arn = parts[3], record.execution or ""
+    region = parts[3]
     found = [Link(text="Execution", address=execution_page(arn))]
     if around.log_group is not None:
         address = log_page(

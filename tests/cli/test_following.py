@@ -118,6 +118,18 @@ def test_a_terminal_shows_the_stages_with_elapsed_and_expected_time() -> None:
     assert [line for line in shown if len(line) > TERMINAL] == []
 
 
+def test_a_long_detail_is_cut_and_leaves_the_other_columns_whole() -> None:
+    snapshot = "lightgate-crops-backend-20261130t223104z-1a36f0f3-4a68"
+    long = [replace(each, detail=snapshot) for each in stages_of(course()[-3], TIMINGS, WATCH)]
+
+    shown = drawn(long, 300)
+
+    assert len(shown) == len(long)
+    assert [line for line in shown if len(line) > TERMINAL] == []
+    assert any(line.startswith("⠋  Health checks") and line.endswith("…") for line in shown)
+    assert "of ~2:00" in "\n".join(shown)
+
+
 def test_a_failed_migration_is_marked_with_its_name() -> None:
     failed = replace(
         progress(pending=True, ready_at=STARTED + seconds(9), status=Status.FAILED),

@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(wheel: Path, arguments: Sequence[str], *, code: int = 0, **environment: str) -> str:
     """Run the command from the wheel, with the dependencies of this interpreter."""
     load = f"import sys; sys.path.insert(0, {str(wheel)!r})"
-    program = f"{load}; from lightgate_cli.main import main; main()"
+    program = f"{load}; from lightgate_cli.entry import main; main()"
     command = [sys.executable, "-c", program, *arguments]
     ran = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
     assert ran.returncode == code, ran.stderr
@@ -47,7 +47,7 @@ def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
     with ZipFile(wheel) as files:
         [name] = (each for each in files.namelist() if each.endswith("entry_points.txt"))
         assert files.read(name).decode() == (
-            "[console_scripts]\nlightgate = lightgate_cli.main:main\n"
+            "[console_scripts]\nlightgate = lightgate_cli.entry:main\n"
         )
 
 
@@ -71,7 +71,7 @@ def test_the_installed_command_brings_what_its_connection_needs(wheel: Path) -> 
         [name] = (each for each in files.namelist() if each.endswith("METADATA"))
         metadata = files.read(name).decode()
     needed = re.findall(r"^Requires-Dist: ([a-z0-9]+)", metadata, re.MULTILINE)
-    assert sorted(needed) == ["boto3", "click", "jinja2", "pyyaml", "rich"]
+    assert sorted(needed) == ["botocore", "click", "jinja2", "pyyaml", "rich"]
 
     said = run(wheel, ["status", "--region", "us-east-1"], code=2, AWS_EC2_METADATA_DISABLED="true")
 

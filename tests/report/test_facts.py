@@ -177,6 +177,14 @@ def test_a_release_without_evidence_links_to_no_log_and_no_snapshot_that_is_unkn
     assert "<details>" not in html
 
 
+def test_a_release_on_the_local_cloud_has_no_links_to_a_console() -> None:
+    record = full_record()
+    local = replace(record, execution=str(record.execution).replace("123456789012", "000000000000"))
+
+    assert "aws.amazon.com" in render_fragment(page_of(record), Frame())
+    assert "aws.amazon.com" not in render_fragment(page_of(local), Frame())
+
+
 def test_a_safe_release_says_so() -> None:
     assert "Safe to roll back" in text_of(
         full_record(rollback=Judgement(verdict=Verdict.SAFE, restrictions=["one INSERT may fail"]))

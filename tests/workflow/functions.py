@@ -8,6 +8,7 @@ import traceback
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -31,8 +32,17 @@ class Context:
     aws_request_id: str = "00000000-0000-0000-0000-000000000000"
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What CloudWatch counts of a function: that it ran, and whether an error ended it."""
+
+    function: str
+    at: datetime
+    failed: bool
+
+
 class Functions:
-    """All functions by the names of their folders.
+    """All functions by the names of their folders. `invocations` are those that have run.
 
     `log` is everything they have written. A fault is met by one invocation: it is cut off
     `before` it does anything, or `after` it has done everything, its result being lost.
@@ -46,6 +56,8 @@ class Functions:
         self.is_down: Callable[[], bool] = lambda: False
         self.running: str | None = None
         self.invoked: Counter[str] = Counter()
+        self.invocations: list[Invocation] = []
+        self._clock = clock
         self._log = io.StringIO()
         self._faults: dict[str, deque[str]] = defaultdict(deque)
         self._events: dict[str, deque[Callable[[], object]]] = defaultdict(deque)
@@ -72,12 +84,14 @@ class Functions:
     def call(self, name: str, event: Json) -> Json:
         """What the handler returns; every exception passes."""
         handler = importlib.import_module(f"functions.{name}.app").handler
-        self.running = name
+        self.running, failed = name, True
         try:
             with contextlib.redirect_stdout(self._log):
                 answer: Json = json.loads(json.dumps(handler(event, Context(name))))
+            failed = False
         finally:
             self.running = None
+            self.invocations.append(Invocation(name, self._clock.now(), failed))
         return answer
 
     def invoke(self, name: str, payload: str) -> tuple[Json, bool]:

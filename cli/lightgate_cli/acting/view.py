@@ -126,15 +126,17 @@ def stage_table(
     stages: Sequence[FollowedStage], now: datetime, spinner: RenderableType
 ) -> RenderableType:
     table = Table.grid(padding=(0, 1))
-    table.add_column(width=1)
-    table.add_column(width=max(map(len, _NAMES.values())))
+    table.add_column(width=1, no_wrap=True)
+    table.add_column(width=max(map(len, _NAMES.values())), no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="ellipsis", no_wrap=True)
+    # The only one that gives way on a narrow terminal.
+    table.add_column()
     for stage in stages:
         symbol, color = _SYMBOLS.get(stage.mark, ("", ""))
         first = spinner if stage.mark is Mark.RUNNING else Text(symbol, style=color)
         time = clock(stage.took(now))
         if stage.mark is Mark.RUNNING and stage.expected is not None:
             time += f" of ~{clock(stage.expected)}"
-        table.add_row(first, Text(_NAMES[stage.name]), Text(time), Text(stage.detail))
+        detail = Text(stage.detail, no_wrap=True, overflow="ellipsis")
+        table.add_row(first, Text(_NAMES[stage.name]), Text(time), detail)
     return table

@@ -109,5 +109,12 @@ def test_without_a_dashboard_a_log_group_or_a_snapshot_there_is_no_link_to_it() 
     assert found == ConsoleLinks(execution=execution_page(arn))
 
 
+def test_an_account_that_aws_cannot_have_has_no_console() -> None:
+    arn = "arn:aws:states:us-east-1:000000000000:execution:release:crops-1"
+    whole = Console(log_group="/lg/Logs", dashboard="lightgate-releases")
+
+    assert console_links(whole, execution=arn, release=RELEASE, begin=BEGIN) == ConsoleLinks()
+
+
 def partition_of(region: str) -> str:
     return str(get_session().get_partition_for_region(region))

@@ -1,7 +1,7 @@
 """The alarms of the template, judged by the metric lines that the functions write."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.unit.stack.transformed import transformed
@@ -10,7 +10,7 @@ from tests.workflow.releases.test_failed import crash
 from tests.workflow.reporting_gates import told_plan
 from tests.workflow.world import STACK, World, migration_failed, succeeded
 
-COMPARE = {
+COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": lambda value, limit: value >= limit,
     "GreaterThanThreshold": lambda value, limit: value > limit,
     "LessThanThreshold": lambda value, limit: value < limit,

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -22,9 +21,7 @@ def make_client(service: str, *, attempts: int = 4, seconds: int = _READ_TIMEOUT
     `attempts` is 1 for calls that must not be repeated after a lost answer. `seconds` is how long
     an answer may take.
     """
-    # Installed type stubs list every service by name; the name here is a variable.
-    untyped: Any = boto3
-    return untyped.client(
+    return _boto3().client(
         service,
         config=Config(
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
@@ -40,8 +37,7 @@ def make_presigner(credentials: Mapping[str, str]) -> Any:  # noqa: ANN401 - bot
     By itself boto3 would sign with version 2 in some regions, and for the global host in all
     (measured-facts.md, "AWS limits"): each of the two settings mends it for some of them.
     """
-    untyped: Any = boto3
-    return untyped.client(
+    return _boto3().client(
         "s3",
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
@@ -51,6 +47,13 @@ def make_presigner(credentials: Mapping[str, str]) -> Any:  # noqa: ANN401 - bot
             s3={"us_east_1_regional_endpoint": "regional", "addressing_style": "virtual"},
         ),
     )
+
+
+def _boto3() -> Any:  # noqa: ANN401 - its stubs know the services by their literal names only
+    # Only now, because the command line uses this module and no boto3.
+    import boto3
+
+    return boto3
 
 
 @contextmanager

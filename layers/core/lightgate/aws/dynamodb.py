@@ -1,11 +1,8 @@
 """One item of the DynamoDB table: what all adapters of it have in common."""
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 
 class Table:
@@ -54,20 +51,44 @@ class Table:
 
 def _as_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
     """JSON values as the attributes of an item."""
-    serializer = TypeSerializer()
-    exact = json.loads(json.dumps(values), parse_float=Decimal)
-    return {name: serializer.serialize(value) for name, value in exact.items()}
+    return {name: _attribute(value) for name, value in values.items()}
 
 
 def as_values(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of an item as JSON values."""
-    deserializer = TypeDeserializer()
-    found = {name: deserializer.deserialize(value) for name, value in attributes.items()}
-    plain: dict[str, Any] = json.loads(json.dumps(found, default=_number))
-    return plain
+    return {name: _value(attribute) for name, attribute in attributes.items()}
 
 
-def _number(value: object) -> int | float:
-    if not isinstance(value, Decimal):
-        raise TypeError(f"{value!r} has no place in an item")
-    return int(value) if value == value.to_integral_value() else float(value)
+# Not boto3's own pair, which takes boto3 and s3transfer to import.
+def _attribute(value: object) -> dict[str, Any]:
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int() | float():
+            return {"N": str(value)}
+        case str():
+            return {"S": value}
+        case Mapping():
+            return {"M": {str(name): _attribute(each) for name, each in value.items()}}
+        case list() | tuple():
+            return {"L": [_attribute(each) for each in value]}
+    raise TypeError(f"{value!r} has no place in an item")
+
+
+def _value(attribute: Mapping[str, Any]) -> object:
+    [(kind, value)] = attribute.items()
+    match kind:
+        case "NULL":
+            return None
+        case "BOOL" | "S":
+            return value
+        case "N":
+            number = Decimal(value)
+            return int(number) if number == number.to_integral_value() else float(number)
+        case "M":
+            return {name: _value(each) for name, each in value.items()}
+        case "L":
+            return [_value(each) for each in value]
+    raise TypeError(f"an attribute of the type {kind} has no place in a record")

@@ -43,6 +43,8 @@ def console_links(
     snapshot: tuple[str, DatabaseKind] | None = None,
 ) -> ConsoleLinks:
     """`execution` is an ARN, `snapshot` the id of a snapshot that was taken."""
+    if not has_console(execution):
+        return ConsoleLinks()
     region, group, dashboard = _region(execution), console.log_group, console.dashboard
     return ConsoleLinks(
         page=_dashboard_page(region, dashboard) if dashboard else None,
@@ -50,6 +52,14 @@ def console_links(
         log=log_page(region, group, release, begin=begin, end=end) if group else None,
         snapshot=snapshot_page(region, *snapshot) if snapshot else None,
     )
+
+
+def has_console(arn: str) -> bool:
+    """Whether AWS can have the account: that of an emulator, as locally, has only zeros.
+
+    Raises IndexError if it is no ARN.
+    """
+    return arn.split(":")[4].strip("0") != ""
 
 
 def execution_page(arn: str) -> str:
