@@ -243,6 +243,11 @@ def snapshot_not_available(snapshot: str) -> Refusal:
     return Refusal(400, "InvalidDBSnapshotState", message, Format.QUERY)
 
 
+def instance_not_available(name: str) -> Refusal:
+    message = f"Instance {name} is not in available state."
+    return Refusal(400, "InvalidDBInstanceState", message, Format.QUERY)
+
+
 def no_free_instance() -> Refusal:
     """Refuse one more instance: here the quota is the number of ports that containers reach."""
     message = "This request would exceed the allowed number of DB instances."

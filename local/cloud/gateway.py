@@ -110,7 +110,7 @@ class Gateway:
             progress = self._snapshots.progress(form.get("DBSnapshotIdentifier", ""))
             return aws_rules.restore(form) or self._databases.refusal(form, progress)
         if form.get("Action") == "DeleteDBInstance":
-            return aws_rules.deletion(form)
+            return aws_rules.deletion(form) or self._databases.refusal(form, 1)
         return aws_rules.query(form) or self._snapshots.refusal(form)
 
     async def _answer_of_rds(self, form: Mapping[str, str], answer: Answer) -> Answer:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from local.cloud.aws_rules import Refusal, no_free_instance, snapshot_not_available
+from local.cloud import aws_rules
+from local.cloud.aws_rules import Refusal
 from local.cloud.errors import LocalCloudError
 from local.cloud.postgres import Database, copy_data, running_server
 from local.cloud.processes import LOOPBACK
@@ -77,18 +78,22 @@ class DatabaseServers:
         self._restored: dict[str, _Restored] = {}
 
     def refusal(self, form: Mapping[str, str], progress: float) -> Refusal | None:
-        """Refuse a restore of a snapshot that is not available, or for which nothing is left."""
-        if form.get("Action") != "RestoreDBInstanceFromDBSnapshot":
-            return None
+        """Refuse a restore of a snapshot that is not available, or for which nothing is left.
+
+        Also refuse the deletion of an instance that is being made. AWS does not say whether RDS
+        does. `progress` is that of the snapshot.
+        """
+        name = form.get("DBInstanceIdentifier", "")
         snapshot = form.get("DBSnapshotIdentifier", "")
-        if progress < 1:
-            return snapshot_not_available(snapshot)
-        is_new = form.get("DBInstanceIdentifier") not in self._restored
-        return (
-            no_free_instance()
-            if snapshot in self._snapshots and is_new and not self._free
-            else None
-        )
+        restored = self._restored.get(name)
+        match form.get("Action"):
+            case "DeleteDBInstance" if restored and self._status_of(restored) == "creating":
+                return aws_rules.instance_not_available(name)
+            case "RestoreDBInstanceFromDBSnapshot" if progress < 1:
+                return aws_rules.snapshot_not_available(snapshot)
+            case "RestoreDBInstanceFromDBSnapshot" if snapshot in self._snapshots:
+                return None if self._free or restored else aws_rules.no_free_instance()
+        return None
 
     def carry_out(self, form: Mapping[str, str], answer: bytes) -> None:
         """Do what the engine has only recorded, by its answer."""
@@ -150,15 +155,19 @@ class DatabaseServers:
             shutil.rmtree(directory, ignore_errors=True)
         self._free.append(restored.port)
 
+    def _status_of(self, restored: _Restored) -> str:
+        if restored.failed:
+            return "incompatible-restore"
+        is_ready = restored.server is not None and self._clock() >= restored.available_at
+        return "available" if is_ready else "creating"
+
     def _shown(self, instance: str) -> str:
         name = _NAME.search(instance)
         restored = self._restored.get(name[1]) if name else None
         if restored is None:
             return instance
-        status = "incompatible-restore" if restored.failed else "creating"
-        endpoint = ""
-        if restored.server is not None and self._clock() >= restored.available_at:
-            status = "available"
+        status, endpoint = self._status_of(restored), ""
+        if status == "available":
             address = f"<Address>{LOOPBACK}</Address><Port>{restored.port}</Port>"
             endpoint = f"<Endpoint>{address}</Endpoint>"
         instance = _STATUS.sub(f"<DBInstanceStatus>{status}<", instance, count=1)

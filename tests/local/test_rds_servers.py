@@ -177,13 +177,17 @@ def test_what_rds_refuses_of_a_restore_is_refused(world: World) -> None:
     world.restore("protected", "refused", DeletionProtection=True)
     # In the default VPC an instance is public unless the call says otherwise.
     assert world.instance("protected")["PubliclyAccessible"]
+    world.server_of("protected")
     with pytest.raises(ClientError, match="DeletionProtection"):
         world.delete("protected")
     world.restore("second", "refused")
+    with pytest.raises(world.rds.exceptions.InvalidDBInstanceStateFault):
+        world.delete("second")
     with pytest.raises(world.rds.exceptions.InstanceQuotaExceededFault):
         world.restore("third", "refused")
     world.rds.modify_db_instance(DBInstanceIdentifier="protected", DeletionProtection=False)
     world.delete("protected")
+    world.server_of("second")
     world.delete("second")
 
 
