@@ -144,14 +144,15 @@ def init(
     text = _text(written.spec)
     spec = parse_spec(text)
     app = parse_app_name(given.app or spec.service)
+    live = from_service if _is_live(document.value) else None
     found = InitReport(
         app=app,
         file=None if is_printed else str(output),
         spec=written.spec,
         notes=written.notes,
         warnings=list(warnings(spec, None)),
-        secret_commands=list(commands_that_create(written.secrets, app)),
-        next_steps=_next_steps(app, connection, None if is_printed else output),
+        secret_commands=list(commands_that_create(written.secrets, app, live)),
+        next_steps=_next_steps(app, written.tag, connection, None if is_printed else output),
     )
     for warning in found.warnings:
         terminal.warning(warning)
@@ -163,7 +164,7 @@ def init(
     if as_json:
         print_json(found)
     else:
-        _say_what_next(found)
+        _say_what_next(found, is_typed=live is None)
 
 
 def _given(image: tuple[str, ...], options: Mapping[str, str | bool | None]) -> Given:
@@ -230,6 +231,14 @@ def _running(service: str | None, connection: Connection) -> Document:
         ) from None
 
 
+def _is_live(answer: object) -> bool:
+    """Whether the spec is that of the current deployment, so that its values can be read there."""
+    match answer:
+        case {"containerServices": [{"currentDeployment": {"state": "ACTIVE"}}]}:
+            return True
+    return False
+
+
 def _value(file: BinaryIO | None) -> object:
     return read_document(file.read(), name_of(file)).value if file is not None else None
 
@@ -241,7 +250,7 @@ def _in_plain_json(document: Document, name: str) -> Written:
         CommandError: its form is right.
     """
     if document.oddities and isinstance(document.value, dict):
-        return Written(document.value, (), ())
+        return Written(document.value, (), {})
     raise CommandError(
         Problem.USAGE,
         f"{name} is a spec already.",
@@ -264,21 +273,27 @@ def _text(spec: Json) -> str:
     return f"{flat}\n"
 
 
-def _next_steps(app: str, connection: Connection, path: Path | None) -> Sequence[str]:
+def _next_steps(
+    app: str, tag: str | None, connection: Connection, path: Path | None
+) -> Sequence[str]:
+    named = f" --tag {tag}" if tag is not None else ""
     file = shlex.quote(str(path)) if path is not None else "FILE"
     return [
         f"aws ssm put-parameter --name /{connection.stack}/apps/{app} --type String "
         f"--tier Intelligent-Tiering --overwrite --value file://{file}",
         with_options(f"lightgate doctor {app}"),
-        with_options(f"lightgate release {app} --follow"),
+        with_options(f"lightgate release {app}{named} --follow"),
     ]
 
 
-def _say_what_next(found: InitReport) -> None:
+def _say_what_next(found: InitReport, *, is_typed: bool) -> None:
     """The commands from here to the first release."""
     say: Callable[[str], None] = lambda line: click.echo(line, err=found.file is None)  # noqa: E731
     if found.secret_commands:
-        say("\nStore the secrets. Each command waits for one value, and shows nothing:")
+        how = "waits for one value, and shows nothing"
+        if not is_typed:
+            how = "takes one value from the live version"
+        say(f"\nStore the secrets. Each command {how}:")
         for command in found.secret_commands:
             say(f"  {command}")
     say("\nStore the spec, check the app, and release it:")

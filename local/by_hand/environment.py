@@ -1,14 +1,17 @@
-"""Print the lines for a shell in which the AWS CLI calls the local cloud that runs."""
+"""Print the lines for a shell in which `aws` and `lightgate` call the local cloud that runs."""
 
 import json
 import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from local.cloud.announcement import announcement_file
 from local.cloud.credentials import REGION, ROOT
 
+# `aws` and `lightgate` of this checkout, which need no installation.
+_PROGRAMS = Path(__file__).parent / "bin"
 # They would take the place of the credentials above.
 _OF_ANOTHER_ACCOUNT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 
@@ -33,6 +36,7 @@ def running_endpoint(environment: Mapping[str, str]) -> str | None:
 def _lines(endpoint: str) -> Iterator[str]:
     for name, value in {"AWS_ENDPOINT_URL": endpoint, **ROOT, "AWS_REGION": REGION}.items():
         yield f"export {name}={shlex.quote(value)}"
+    yield f"export PATH={shlex.quote(str(_PROGRAMS))}:$PATH"
     yield f"unset {' '.join(_OF_ANOTHER_ACCOUNT)}"
 
 

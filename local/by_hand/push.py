@@ -3,6 +3,9 @@
 import os
 import sys
 
+from lightgate_cli.acting.pushing import release_of_push, target_of_push
+from lightgate_cli.connection import Connection, Target
+from lightgate_cli.errors import CommandError
 from local.by_hand.environment import running_endpoint
 from local.cloud import registry
 from local.demo import crops
@@ -20,10 +23,23 @@ def main() -> int:
         return 1
     # The spec watches v*, so the failures are versions, too.
     tag = release if release.startswith("v") else f"v-{release}"
-    digest = registry.push(endpoint, crops.spec()["repository"], tag, crops.image(release))
-    print(f"pushed {tag} as {digest[:19]}")
-    print(f"lightgate show {tag} --follow --local")
+    try:
+        _push(endpoint, release, tag)
+    except CommandError as error:
+        print("\n".join(filter(None, (f"error: {error}", error.hint))), file=sys.stderr)
+        return 1
     return 0
+
+
+def _push(endpoint: str, release: str, tag: str) -> None:
+    connection = Connection(Target(local=True))
+    target = target_of_push(crops.APP, tag, connection)
+    digest = registry.push(endpoint, target.repository, tag, crops.image(release))
+    print(f"pushed {tag} as {digest[:19]}", flush=True)
+    if target.live is not None and target.live.digest == digest:
+        print(f"{tag} is live already, so nothing is released.")
+        return
+    print(f"lightgate show {release_of_push(target, digest, connection).release} --follow --local")
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ Everything else goes into `before` and `then`. `validate` prints how to split a 
   the right to create the table `lightgate_attempt` they run at each start. With several nodes, each
   node runs `before`, and one node after the other runs `then`, until one has succeeded.
 - A rollback runs neither.
-- If the last `migrate` of the container failed, the next release calls it again even if nothing is
-  pending: a handler of `post_migrate` may not have run.
+- If nothing is pending, `migrate` runs only if the app, or a package of it, has handlers of
+  `pre_migrate` or `post_migrate`, once in each release. It also runs if its last run failed.
 - Lightgate does not judge what they do to rows. If they change the schema or apply a migration, the
   release fails with the class `unplanned-change`.
 """

@@ -274,6 +274,27 @@ def test_the_verdict_is_the_first_sentence_of_the_message() -> None:
     assert (found.text, found.release, found.next_steps) == ("Release v3 is live.", RELEASE, [])
 
 
+@pytest.mark.parametrize(
+    ("told", "reasons"),
+    [
+        ({"reasons": ["there is no image v9"]}, ["there is no image v9."]),
+        (
+            {"failure": {"what": "Migration 0002 failed.", "evidence": "no such table"}},
+            ["Migration 0002 failed.", "no such table"],
+        ),
+    ],
+)
+def test_a_release_that_did_not_succeed_says_why(told: Any, reasons: list[str]) -> None:
+    bad = ended(EndStatus.REFUSED, text="It was refused.", nextSteps=["Do it."], **told)
+
+    found = verdict(Aws(statuses=["FAILED"], events=[event(bad)]))
+
+    assert found.reasons == reasons
+    shown = [str(line) for line in lines(found, width=None)]
+    assert shown[:2] == ["REFUSED: It was refused.", f"Reason       {reasons[0]}"]
+    assert "Next         Do it." in shown
+
+
 def test_a_failed_command_shows_what_it_has_printed_and_what_to_do() -> None:
     gate = {"lastLines": [], "failure": {"lastLines": ["ZeroDivisionError"]}}
     bad = ended(

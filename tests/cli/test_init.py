@@ -204,9 +204,9 @@ def test_secrets_become_references_with_the_commands_that_create_them(
         for name in ("DATABASE_URL", "JWT_SECRET", "SMTP_PASS")
     }
     assert (
-        "  read -rs VALUE && aws ssm put-parameter --type SecureString --name "
-        "/lightgate/secrets/meadows/JWT_SECRET --tags Key=lightgate:app,Value=meadows "
-        '--value "$VALUE"'
+        '  read -rs VALUE && printf %s "$VALUE" | aws ssm put-parameter --type SecureString '
+        "--name /lightgate/secrets/meadows/JWT_SECRET --tags Key=lightgate:app,Value=meadows "
+        "--value file:///dev/stdin"
     ) in said.output.splitlines()
     assert said.output.splitlines()[-2:] == [
         "  lightgate doctor meadows",

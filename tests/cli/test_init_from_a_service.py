@@ -73,6 +73,62 @@ def test_the_running_version_of_a_service_becomes_a_spec(
     ]
 
 
+def test_the_secrets_of_the_live_version_are_stored_without_being_shown(
+    lightgate: Callable[..., Said], lightsail: Callable[..., None]
+) -> None:
+    lightsail({"containerServices": [service()]})
+
+    said = lightgate("init", "--from-service", "harvest", "--repository", "harvest", "--local")
+
+    assert (
+        '  printf %s "$(aws lightsail get-container-services --service-name harvest --output text '
+        '--query \'containerServices[0].currentDeployment.containers."web".environment.'
+        '"SECRET_KEY"\')" | aws ssm put-parameter --type SecureString --name '
+        "/lightgate/secrets/harvest/SECRET_KEY --tags Key=lightgate:app,Value=harvest "
+        "--value file:///dev/stdin"
+    ) in said.output.splitlines()
+
+
+def test_the_secrets_of_a_version_that_is_not_live_are_typed(
+    lightgate: Callable[..., Said], lightsail: Callable[..., None]
+) -> None:
+    answer = service()
+    answer["nextDeployment"] = answer.pop("currentDeployment") | {"state": "FAILED"}
+    lightsail({"containerServices": [answer]})
+
+    said = lightgate("init", "--from-service", "harvest", "--repository", "harvest", "--local")
+
+    assert "get-container-services" not in said.output
+    assert "  read -rs VALUE && " in said.output
+
+
+@pytest.mark.parametrize(
+    ("tag", "watched", "release"),
+    [
+        ("latest", None, "harvest --tag latest"),
+        ("v12", ["v*"], "harvest --tag v12"),
+        ("3fa9c2d", ["3fa9c2d"], "harvest --tag 3fa9c2d"),
+    ],
+)
+def test_the_image_that_runs_can_be_released_first(
+    lightgate: Callable[..., Said],
+    lightsail: Callable[..., None],
+    tmp_path: Path,
+    tag: str,
+    watched: list[str] | None,
+    release: str,
+) -> None:
+    image = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/harvest:{tag}"
+    lightsail({"containerServices": [service(image=image)]})
+
+    said = lightgate("init", "--from-service", "harvest", "--local")
+
+    assert said.code == 0, said.errors
+    assert json.loads((tmp_path / "lightgate.json").read_text()).get("tags") == watched
+    assert said.output.splitlines()[-1] == f"  lightgate release --local {release} --follow"
+    assert ("only pushes of this tag" in "".join(said.errors)) == (tag == "3fa9c2d")
+
+
 def test_a_service_that_lightgate_deployed_needs_no_new_spec(
     lightgate: Callable[..., Said], lightsail: Callable[..., None]
 ) -> None:

@@ -303,7 +303,7 @@ def test_a_refused_release_says_why_and_what_to_do(
 
     assert said.code == 1
     assert "REFUSED: " in said.output
-    assert "v99" in said.output
+    assert re.search(r"^Reason +the repository \S+ has no image v99\.$", said.output, re.MULTILINE)
 
 
 @pytest.mark.slow

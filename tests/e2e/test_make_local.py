@@ -101,21 +101,22 @@ def test_the_aws_cli_works_after_one_line(running: Running) -> None:
     said = running.shell(
         f"{line} && aws lightsail get-container-services --query containerServices[0].state "
         "--output text && aws ssm get-parameters-by-path --path /lightgate/apps "
-        "--query Parameters[0].Name --output text"
+        "--query Parameters[0].Name --output text && "
+        "aws rds describe-db-instances --query DBInstances[0].DBInstanceStatus --output text"
     )
 
-    assert said.stdout.split() == ["READY", "/lightgate/apps/crops-backend"], said.stderr
+    assert said.stdout.split() == ["READY", "/lightgate/apps/crops-backend", "available"], (
+        said.stderr
+    )
 
 
 def test_a_push_is_released_and_shown(running: Running) -> None:
     pushed = running.shell(" ".join(make("local-push", "RELEASE=v1")))
-    assert pushed.stdout.endswith("\nlightgate show v1 --follow --local\n"), pushed.stderr
-    lightgate = f"PYTHONPATH=layers/core:cli:report {sys.executable} -m lightgate_cli"
+    follow = pushed.stdout.splitlines()[-1]
+    assert re.fullmatch(r"lightgate show \S+ --follow --local", follow), pushed.stderr
+    environment = running.facts["Environment"].replace("make -s", " ".join(make()))
 
-    followed = running.shell(
-        f"for i in $(seq 60); do {lightgate} show v1 --local > /dev/null 2>&1 && break; sleep 1; "
-        f"done; {lightgate} show v1 --follow --local"
-    )
+    followed = running.shell(f"{environment} && {follow}")
 
     assert followed.returncode == 0, followed.stdout + followed.stderr
     with urllib.request.urlopen(running.facts[PAGE], timeout=60) as page:

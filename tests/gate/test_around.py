@@ -221,34 +221,98 @@ def test_another_app_in_the_same_database_is_none_of_our_changes(
     assert crops.gate(runner).event("succeeded")["migrations"] == [name]
 
 
+HANDLER = """
+    from django.apps import AppConfig
+
+    class CropsConfig(AppConfig):
+        name = "crops"
+
+        def ready(self):
+            from django.db.models.signals import {signal}
+            {signal}.connect(self.fill)
+
+        def fill(self, **_):
+            open("{place}/ran", "a").write("filled\\n")
+            {does}
+    """
+
+
+ALTER = "from django.db import connection as c; c.cursor().execute('alter table crops_crop {}')"
+DROP = ALTER.format("drop name")
+GONE = "removed column crops_crop.name"
+
+
+@pytest.mark.representatives(1)
+@pytest.mark.parametrize(
+    "place", ["post_migrate", "pre_migrate", "manage.py", "operations", "progress"]
+)
+def test_a_column_that_changes_beside_a_plan_without_it_is_a_failure(
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path, place: str
+) -> None:
+    rows.begin()
+    name = crops.migration(ADD_COLOUR)
+    if place.endswith("_migrate"):
+        does = DROP if place == "post_migrate" else ALTER.format("add extra int")
+        crops.write("crops/models.py", "")
+        crops.write("crops/apps.py", HANDLER.format(signal=place, place=tmp_path, does=does))
+    elif place == "manage.py":
+        with (crops.directory / "manage.py").open("a") as manage:
+            manage.write(DROP)
+    elif place == "progress":
+        crops.own_migrate(
+            "    def migration_progress_callback(self, action, *rest):\n"
+            f"        if action == 'apply_success': {DROP}\n"
+            "        super().migration_progress_callback(action, *rest)\n"
+        )
+    else:  # the file has other operations each time that it is loaded
+        file = crops.directory / f"crops/migrations/{name.partition('.')[2]}.py"
+        loaded = f"open('{tmp_path}/loaded', 'a+')"
+        count = f"({loaded}.write('x'), {loaded}.seek(0), {loaded}.close())"
+        first = f"[{ADD_COLOUR}] if len(open('{tmp_path}/loaded').read()) < 2 else [{REMOVE_NAME}]"
+        text = file.read_text().replace("\nclass", f"\n{count}\nclass")
+        file.write_text(text.replace(f"[{ADD_COLOUR}]", first))
+
+    failed = crops.gate(runner).event("failed")
+
+    assert (failed["cause"], failed["database"]) == ("unplanned", "part-way")
+    what = "added column crops_crop.extra" if place == "pre_migrate" else GONE
+    assert what in failed["unplanned"]
+
+
 @pytest.mark.slow
 def test_handlers_of_post_migrate_that_failed_run_in_the_next_release(
     runner: Runner, crops: Project, rows: Rows, tmp_path: Path
 ) -> None:
     rows.begin()
     crops.migration(ADD_COLOUR)
-    handler = f"""
-        from django.apps import AppConfig
-
-        class CropsConfig(AppConfig):
-            name = "crops"
-
-            def ready(self):
-                from django.db.models.signals import post_migrate
-                post_migrate.connect(self.fill)
-
-            def fill(self, **_):
-                open("{tmp_path}/ran", "a").write("filled\\n")
-                %s
-        """
     crops.write("crops/models.py", "")
-    crops.write("crops/apps.py", handler % "1 / 0")
+    crops.write(
+        "crops/apps.py", HANDLER.format(signal="post_migrate", place=tmp_path, does="1 / 0")
+    )
     assert crops.gate(runner, release="r1").event("failed")["cause"] == "exit"
-    crops.write("crops/apps.py", handler % "pass")
+    crops.write("crops/apps.py", HANDLER.format(signal="post_migrate", place=tmp_path, does="pass"))
     second = crops.gate(runner, release="r2")
     second.event("succeeded")
     assert ran(tmp_path) == ["filled", "filled"]
     assert second.named("applying") == []
+
+
+@pytest.mark.parametrize("signal", ["post_migrate", "pre_migrate"])
+def test_handlers_of_the_app_run_in_each_release_though_nothing_is_pending(
+    runner: Runner, crops: Project, rows: Rows, tmp_path: Path, signal: str
+) -> None:
+    """They may be new, or may have failed in a `migrate` past the gate."""
+    rows.begin()
+    crops.write("crops/models.py", "")
+    crops.write("crops/apps.py", HANDLER.format(signal=signal, place=tmp_path, does="pass"))
+
+    for release in ("r1", "r1", "r2"):
+        gate = crops.gate(runner, release=release)
+        assert gate.event("succeeded")["migrations"] == []
+
+    assert ran(tmp_path) == ["filled", "filled"]
+    # A rollback runs none.
+    crops.environment |= {"LIGHTGATE_ROLLBACK": "checked", "LIGHTGATE_RELEASE": "r3-rollback"}
     crops.gate(runner, release="r3").event("succeeded")
     assert ran(tmp_path) == ["filled", "filled"]
 

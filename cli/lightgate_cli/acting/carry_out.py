@@ -46,9 +46,11 @@ def follow_to_the_end(followed: Followed, connection: Connection, *, as_json: bo
 
 
 def lines(verdict: Verdict, *, width: int | None) -> Sequence[Text]:
-    """The verdict first, then what to do, then what a command has printed."""
+    """The verdict first, then why, then what to do, then what a command has printed."""
     first = output.word(verdict.status).append(f": {verdict.text}")
     shown = output.labelled("", first, width=width, column=0)
+    for index, reason in enumerate(verdict.reasons):
+        shown += output.labelled("" if index else "Reason", reason, width=width)
     for index, step in enumerate(verdict.next_steps):
         shown += output.labelled("" if index else "Next", step, width=width)
     shown += [Text(f"  {line}") for line in verdict.printed]

@@ -37,7 +37,8 @@ class Verdict:
     """How a followed release has ended, as `--json` prints it.
 
     `status` is that of the release, or that of its execution if it has ended without one. `text` is
-    one sentence. `printed` are the last lines of a command.
+    one sentence, and `reasons` say why the release did not succeed. `printed` are the last lines of
+    a command.
     """
 
     app: str
@@ -45,6 +46,7 @@ class Verdict:
     release: str | None
     status: str
     text: str
+    reasons: Sequence[str] = ()
     next_steps: Sequence[str] = ()
     printed: Sequence[str] = ()
 
@@ -152,9 +154,18 @@ def _verdict(followed: Followed, state: State) -> Verdict:
         release=outcome.release if isinstance(outcome, FinalOutcome) else followed.release,
         status=end.status,
         text=told[0] if told else sentence(one_line(end.cause)),
+        reasons=[] if end.status is EndStatus.SUCCEEDED else _reasons(message),
         next_steps=[] if end.status is EndStatus.SUCCEEDED else message.get("nextSteps", []),
         printed=_printed(message) if message.get("kind") == ReleaseKind.COMMAND else [],
     )
+
+
+def _reasons(message: Mapping[str, Any]) -> Sequence[str]:
+    """The cause of a failure with its evidence, or the problems of a refusal."""
+    failure = message.get("failure")
+    if failure:
+        return [one for one in (failure["what"], failure.get("evidence")) if one]
+    return [sentence(one) for one in message.get("reasons", [])]
 
 
 def _printed(message: Mapping[str, Any]) -> Sequence[str]:

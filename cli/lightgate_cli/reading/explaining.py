@@ -333,10 +333,11 @@ def _without_a_release(facts: PushFacts) -> Explanation:
                 "could not be read.",
                 reasons=[facts.image_unread],
             )
+        named = f" --tag {facts.asked}" if _is_watched(facts.asked, spec) else ""
         return answer(
             Answer.NOT_IN_REPOSITORY,
             f"The repository {spec.repository} has no image {facts.asked}.",
-            f"Push it: lightgate push {facts.app}",
+            f"Push it: lightgate push {facts.app}{named}",
         )
     tags = [facts.asked] if facts.asked in image.tags else list(image.tags)
     watched = [tag for tag in tags if _is_watched(tag, spec)]

@@ -8,7 +8,7 @@ import click
 from lightgate_cli.errors import CommandError, Problem
 from lightgate_cli.translating.build import Answers, database_in
 from lightgate_cli.translating.choosing import Choice, choose_endpoint
-from lightgate_cli.translating.images import digests_in, repository_of
+from lightgate_cli.translating.images import digests_in, repository_of, tag_of
 from lightgate_cli.translating.source import Note, Source, SourceContainer
 
 _NO_DATABASE = "-"
@@ -65,7 +65,8 @@ def answer(source: Source, given: Given, questions: Questions) -> tuple[Answers,
     service = service or questions.need(
         "The Lightsail container service of the app", None, "--service NAME"
     )
-    repository = given.repository or repository_of(web.image if web else None)
+    image = web.image if web else None
+    repository = given.repository or repository_of(image)
     repository = repository or questions.need(
         "The ECR repository of the app's image", service or None, "--repository NAME"
     )
@@ -90,6 +91,7 @@ def answer(source: Source, given: Given, questions: Questions) -> tuple[Answers,
         app=given.app or service,
         service=service,
         repository=repository,
+        tag=tag_of(image) if repository == repository_of(image) else None,
         database=database or None,
         endpoint=endpoint,
         migrate=given.migrate,

@@ -33,6 +33,7 @@ _RDS = re.compile(
     r"(?P<name>[a-z][a-z0-9-]*)\.(?P<cluster>cluster-(?:ro-)?)?[a-z0-9]{12}\.[a-z0-9-]+\.rds\."
     r"amazonaws\.com"
 )
+_VERSION = re.compile(r"v\d.*")
 _OWN_DEFAULT_CODES = "200-499"
 
 
@@ -41,12 +42,14 @@ class Answers:
     """The facts that a source lacks, or that the user wants otherwise.
 
     `database` is the object of the spec; None if the app has none. `migrate` is the command that
-    migrates; empty if nothing does. None lets the source decide.
+    migrates; empty if nothing does. None lets the source decide. `tag` is that of the app's image,
+    if it is in the repository.
     """
 
     app: str
     service: str
     repository: str
+    tag: str | None = None
     database: Mapping[str, str] | None
     endpoint: SourceEndpoint
     migrate: tuple[str, ...] | None = None
@@ -55,11 +58,15 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`secrets` are the references that are new."""
+    """`secrets` are the references that are new, each with a container and variable of its value.
+
+    `tag` is that of an image that can be released at once.
+    """
 
     spec: Json
     notes: Sequence[Note]
-    secrets: Sequence[str]
+    secrets: Mapping[str, tuple[str, str]]
+    tag: str | None = None
 
 
 def build_spec(source: Source, answers: Answers) -> Written:
@@ -127,12 +134,30 @@ class _Builder:
         spec: Json = {
             "serviceName": answers.service,
             "repository": answers.repository,
+            **self._tags(),
             **({"database": dict(database), "requirePrivateDatabase": True} if database else {}),
             **top,
             "containers": containers,
             "publicEndpoint": self._endpoint(),
         }
-        return Written({**spec, **self._source.more, **spec}, merged(self._notes), secrets)
+        document = {**spec, **self._source.more, **spec}
+        return Written(document, merged(self._notes), secrets, answers.tag)
+
+    def _tags(self) -> Json:
+        """So that the image that runs is one of the watched ones."""
+        tag = self._answers.tag
+        if tag is None or tag == "latest":
+            return {}
+        if _VERSION.fullmatch(tag):
+            return {"tags": ["v*"]}
+        self._notes.append(
+            Note(
+                "tags",
+                f"the source runs the tag {tag}, so only pushes of this tag are released",
+                "write a pattern such as release-* if each push has a tag of its own",
+            )
+        )
+        return {"tags": [tag]}
 
     def _source_names(self) -> set[str]:
         return {each.name for each in self._source.containers}
@@ -276,7 +301,7 @@ class _Builder:
 
     def _variables(
         self, containers: Mapping[str, Json], added: str | None
-    ) -> tuple[Json, Sequence[str]]:
+    ) -> tuple[Json, Mapping[str, tuple[str, str]]]:
         """Give each container its variables. Those that all have stand at the top."""
         kept, gone = list(containers), [*self._gone]
         read = {
@@ -302,7 +327,11 @@ class _Builder:
                 if own:
                     containers[name][key] = own
         self._say_where_secrets_point(read)
-        return top, sorted({name for each in names.values() for name in each.values()})
+        places: dict[str, tuple[str, str]] = {}
+        for container, of_container in names.items():
+            for variable, reference in of_container.items() if container != added else ():
+                places.setdefault(reference, (container, variable))
+        return top, dict(sorted(places.items()))
 
     def _say_where_secrets_point(self, read: Mapping[str, Variables]) -> None:
         said = set()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lightgate.image.addresses import ImageAddress, RegistryAddress, without_registry
+from lightgate.release.request import is_tag
 from lightgate_cli.translating.source import SourceContainer
 
 _LABEL = re.compile(r":(?P<service>[a-z0-9-]+)\.(?P<label>[a-z0-9-]+)\.\w+")
@@ -44,6 +45,14 @@ def repository_of(image: str | None) -> str | None:
     if image is None or RegistryAddress.of_address(image) is None:
         return None
     return ImageAddress.read(without_registry(image)).path
+
+
+def tag_of(image: str | None) -> str | None:
+    """The tag of an image in ECR; None if it has none of its own."""
+    if image is None or RegistryAddress.of_address(image) is None:
+        return None
+    tag = ImageAddress.read(image).tag
+    return tag if tag is not None and is_tag(tag) and not tag.startswith("lightgate-") else None
 
 
 def is_database(name: str, image: str | None) -> bool:

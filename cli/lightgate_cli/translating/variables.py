@@ -93,11 +93,25 @@ def references(of: Mapping[str, Mapping[str, str]], app: str) -> Mapping[str, Ma
     }
 
 
-def commands_that_create(secrets: Collection[str], app: str) -> Iterator[str]:
-    """They read each value from the keyboard, so that no history of a shell has it."""
-    for reference in sorted(secrets):
-        name = reference.removeprefix("ssm:")
+def commands_that_create(
+    secrets: Mapping[str, tuple[str, str]], app: str, live_service: str | None
+) -> Iterator[str]:
+    """They show no value, and no history of a shell has one.
+
+    They read each value from the keyboard, or from the live version of this service. It goes to
+    standard input: AWS CLI 1 would load a value such as https://key@sentry.io/1 from its address.
+    """
+    for reference, (container, variable) in secrets.items():
+        if live_service is None:
+            source = 'read -rs VALUE && printf %s "$VALUE"'
+        else:
+            path = f'currentDeployment.containers."{container}".environment."{variable}"'
+            source = (
+                f'printf %s "$(aws lightsail get-container-services --service-name {live_service} '
+                f"--output text --query 'containerServices[0].{path}')\""
+            )
         yield (
-            f"read -rs VALUE && aws ssm put-parameter --type SecureString --name {name} "
-            f'--tags Key=lightgate:app,Value={app} --value "$VALUE"'
+            f"{source} | aws ssm put-parameter --type SecureString "
+            f"--name {reference.removeprefix('ssm:')} --tags Key=lightgate:app,Value={app} "
+            "--value file:///dev/stdin"
         )

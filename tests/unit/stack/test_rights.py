@@ -7,6 +7,7 @@ import pytest
 from tests.support.rights.exceptions import BY_FUNCTION, OF_ALL, reason
 from tests.support.rights.grants import ACCOUNT, REGION, Need, grants
 from tests.support.rights.recorder import known
+from tests.support.template import read_template
 
 
 @pytest.mark.parametrize("function", sorted(grants()))
@@ -45,6 +46,19 @@ def test_each_exception_is_needed() -> None:
         for right in rights:
             assert (function, right) in excepted
             assert right not in known().get(function, ()), (function, right)
+
+
+def test_who_reads_the_table_or_publishes_may_use_the_key() -> None:
+    resources = read_template()["Resources"]
+    named = {role["Ref"] for role in resources["UseKey"]["Properties"]["Roles"]}
+
+    needed = {
+        f"{name}Role"
+        for name, given in grants().items()
+        if any(one.action.startswith(("dynamodb:", "sns:Publish")) for one in given)
+    }
+
+    assert sorted(named) == sorted(needed)
 
 
 def allowed(function: str, action: str, resource: str, **tags: Mapping[str, str]) -> bool:

@@ -91,6 +91,11 @@ APP_RULES: tuple[LogRule, ...] = (
         remedy=Remedy.EITHER,
     ),
     rule(
+        EXCEPTION + r"ModuleNotFoundError: No module named '(pkg_resources|distutils)",
+        "The image has no module {0}: newer versions of Python and setuptools come without it.",
+        "Update the package whose file the log names above this line, or install setuptools<81",
+    ),
+    rule(
         EXCEPTION + r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)",
         "The image has no module {0}.",
         "Install the module {0} in the image, or correct its name",
@@ -185,6 +190,13 @@ APP_RULES: tuple[LogRule, ...] = (
         *NOT_REACHED,
         ends_the_app=False,
         remedy=Remedy.EITHER,
+    ),
+    rule(
+        r".*\bACCESS_REFUSED - Login was refused",
+        "The broker does not accept the app's login.",
+        "Correct user and password in the URL of the broker",
+        ends_the_app=False,
+        remedy=Remedy.SAME_IMAGE,
     ),
     rule(
         r".*\bCannot connect to (\w+)://",

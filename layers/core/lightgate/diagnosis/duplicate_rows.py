@@ -12,7 +12,7 @@ from lightgate.diagnosis.symptoms import Remedy
 from lightgate.gate.gate_report import Failure
 
 _NEW_RULE = re.compile(r'could not create unique index "([^"]+)"')
-_NEW_ROW = re.compile(r'duplicate key value violates unique constraint "([^"]+)"')
+_NEW_ROW = re.compile(r'duplicate key value violates unique constraint "((?!pg_)[^"]+)"')
 # The app can write this line too, and the query is there to copy.
 _KEY = re.compile(r"Key \(((?:(?!;|--|/\*).){1,200}?)\)=\(")
 _ENTRY = re.compile(r"""\(1062, ["']+Duplicate entry .* for key \\?'(?:([\w$]+)\.)?([^'\\]+)""")

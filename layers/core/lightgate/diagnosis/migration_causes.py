@@ -17,6 +17,34 @@ _ROWS = (
 # The first rule that fits a line counts.
 MIGRATION_RULES: tuple[LogRule, ...] = (
     rule(
+        r""".*"pg_(?:type_typname|class_relname)_nsp_index\"""",
+        "Two processes created the same table at the same moment.",
+        "Let one process alone migrate: take migrate out of the ENTRYPOINT and CMD of the image, "
+        "and start the release again",
+        ends_the_app=False,
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r".*lazy reference to '([^']+)', but app '\w+' doesn't provide model",
+        "The migrations of the image have no model {0}.",
+        "Commit the migration that creates the model, or correct its name, such as in "
+        "AUTH_USER_MODEL",
+    ),
+    rule(
+        r".*lazy reference to '([^']+)', but app '\w+' isn't installed",
+        "An app is missing in INSTALLED_APPS, or in the dependencies of a migration ({0}).",
+        "Add the app to INSTALLED_APPS, or its migration to the dependencies of the migration that "
+        "refers to it",
+    ),
+    rule(
+        r".*\(1366, .*Incorrect string value",
+        "The character set of the column does not have a character of the text.",
+        "Convert the database and its tables: ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4, and "
+        'connect with the option charset: "utf8mb4"',
+        ends_the_app=False,
+        remedy=Remedy.EITHER,
+    ),
+    rule(
         EXCEPTION + r"""(?:.*\b(?:relation|column|constraint|type|schema)\b .* already exists"""
         r"""|.*\((?:1050|1060|1061|1826), |.*(?:table|index) \S+ already exists)""",
         *_EXISTS,
@@ -67,6 +95,47 @@ ROW_RULES: tuple[LogRule, ...] = (
         *_ROWS,
         kind=FailureClass.MIGRATION_ERROR,
         remedy=Remedy.EITHER,
+    ),
+    rule(
+        r""".*(?:relation "([^"]+)" does not exist|no such (?:table|column): (\S+)"""
+        r"""|column "?([\w.]+)"?(?: of relation "\w+")? does not exist"""
+        r"""|\(1146, "Table '([^']+)'|\(1054, "Unknown column '([^']+)')""",
+        "The migration needs {0}, which the database does not have.",
+        "Compare python manage.py showmigrations with the schema. If the migration that creates "
+        "{0} is missing, run makemigrations and commit it; if it comes later, add it to the "
+        "dependencies; if Python code of the migration asks for it, use apps.get_model() there",
+        kind=FailureClass.MIGRATION_ERROR,
+    ),
+    rule(
+        r".*(?:syntax error at or near|\(1064, )",
+        "The server does not know a part of the SQL.",
+        "If the SQL is the app's own (RunSQL), correct it. Otherwise check the version of the "
+        "server: the release notes of Django name the oldest one that it supports",
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r".*\((?:1071|1709), ",
+        "An index is longer than the server allows.",
+        "Lower max_length of the fields in the index (191 characters of utf8mb4 have 764 "
+        "bytes), or use a newer server",
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r'.*column "([^"]+)" cannot be cast automatically',
+        "PostgreSQL cannot change the type of {0} by itself.",
+        "Change it with RunSQL and a USING clause, with the AlterField in state_operations, or "
+        "fill a new column",
+    ),
+    rule(
+        r".*(?:operator class \"[^\"]+\" does not exist|has no default operator class)",
+        "The index needs an operator class that the database does not have.",
+        "Create its extension in a migration before this one, such as with TrigramExtension() or "
+        "BtreeGinExtension() of django.contrib.postgres, or name opclasses in the index",
+    ),
+    rule(
+        r".*(?:is of type [\w ]+ but expression is of type|operator does not exist: )",
+        "The SQL of the migration compares or stores a value of another type.",
+        "Correct the SQL in RunSQL, such as false in the place of 0, or cast the value",
     ),
     rule(
         r".*because it has pending trigger events",

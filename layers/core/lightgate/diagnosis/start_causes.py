@@ -99,6 +99,11 @@ START_RULES: tuple[LogRule, ...] = (
         "Check the program in the first line of the script that the container starts, and store "
         "the script with LF line endings",
     ),
+    rule(
+        _SHELL + r"\[\S*: not found$",
+        "The CMD or ENTRYPOINT of the image is not valid JSON, so a shell runs its words.",
+        'Write it as a list with double quotes, such as ["gunicorn", "wsgi"]',
+    ),
     rule(_SHELL + r"(\S+): [Pp]ermission denied$", *_NOT_EXECUTABLE),
     rule(_SHELL + r"(\S+): not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),
     rule(r"(?:\S+: (?:line \d+: )?)?(\S+): command not found$", *_NO_PROGRAM, remedy=Remedy.EITHER),

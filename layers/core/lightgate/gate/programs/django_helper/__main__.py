@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 OPEN_FOR = 60  # seconds after which an open transaction is reported
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
+# So begin the names of the operations whose every change of a column the plan tells.
+TOLD = ("Add", "Alter", "Create", "Delete", "Remove", "Rename")
 
 
 def main(socket: int, config: dict[str, Any]) -> Helper:
@@ -173,14 +175,17 @@ class Helper:
             pass
 
     def is_owed(self, plan: Plan, found: dict[str, Any] | None) -> bool:
-        """Whether a command has to run though nothing is pending: once in a release.
+        """Whether a command has to run though nothing is pending: once in a release."""
+        return not has_succeeded(found) and (bool(self.config["then"]) or self.is_wanted(plan))
 
-        That is what comes after `migrate`. It is also `migrate` itself, if it has a squash to
-        record, or if its last attempt failed: its handlers of post_migrate may not have run.
+    def is_wanted(self, plan: Plan) -> bool:
+        """Whether `migrate` has to run though nothing is pending.
+
+        It may have a squash to record, or the app has handlers of its signals. If its last attempt
+        failed, Django's own handlers may not have run.
         """
-        if has_succeeded(found):
-            return False
-        return plan.is_squashed or bool(self.config["then"]) or self.attempts.is_unfinished()
+        has_handlers = plan.is_squashed or has_own_handlers(after=True)
+        return has_handlers or self.attempts.is_unfinished()
 
     def open_for_rollback(self, plan: Plan, found: dict[str, Any] | None) -> None:
         """Open if the code can run on the schema, or if a person has overridden this check.
@@ -323,9 +328,7 @@ class Helper:
 
     def run(self, plan: Plan, found: dict[str, Any] | None, notes: dict[str, Any]) -> None:
         """Have the command run. Meanwhile keep the lock, and report what blocks the command."""
-        # With nothing pending, only its handlers are wanted, or the record of a squash.
-        is_main = plan.migrations != [] or found is not None or plan.is_squashed
-        is_main = is_main or self.attempts.is_unfinished()
+        is_main = plan.migrations != [] or found is not None or self.is_wanted(plan)
         self.looks = [self.database.look()]
         environment, limit = choose_environment(self.database, self.attempts.sessions, plan)
         if monotonic() > self.until:
@@ -413,6 +416,9 @@ class Helper:
         if pending:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
+        kinds = [one[1] for each in plan.migrations or [] for one in each["operations"]]
+        if kinds and not unplanned and all(kind.startswith(TOLD) for kind in kinds):
+            unplanned = self.attempts.strays(plan, after)
         restored = self.config["restores"] and self.attempts.restored()
         if restored and not self.attempts.is_as_before(restored, after):
             unplanned.append("the schema or the record differs from that before the release")

@@ -136,6 +136,17 @@ class Attempts:
             with suppress(Error):
                 self.record("started")
 
+    def strays(self, plan: Plan, after: Plan) -> list[str]:
+        """Columns and tables that are gone, or new, against the migrations on record."""
+        gone, new = ("removed column ", "removed table "), "added column "
+        with suppress(Exception):  # the app's own migrations and models
+            left = find_leftovers(self.db, self.before, self.database.schema(), False, after)
+            names = [what for what, _ in left]
+            # Another app in this database may have a column of its own.
+            ours = tuple(f"{new}{table}." for table in plan.tables)
+            return [what for what in names if what.startswith((*gone, *ours))]
+        return []
+
     def record_end(
         self, plan: Plan, after: Plan, end: dict[str, Any], is_good: bool, /
     ) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from django.core.management.commands.migrate import (  # type: ignore[import-unt
 )
 from django.db import connections  # type: ignore[import-untyped]
 from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-untyped]
-from django.db.models.signals import pre_migrate  # type: ignore[import-untyped]
+from django.db.models.signals import (  # type: ignore[import-untyped]
+    post_migrate,
+    pre_migrate,
+)
 
 from lightgate.gate.programs.django_helper.errors import StaysShut
 
@@ -107,9 +110,10 @@ class Command:
         return words
 
 
-def has_own_handlers() -> bool:
-    """Whether the project has handlers of pre_migrate, which may change rows."""
-    handlers = [one[1] for one in pre_migrate.receivers]
+def has_own_handlers(*, after: bool = False) -> bool:
+    """Whether the project has handlers before migrations, or also after them, that change rows."""
+    signals = (pre_migrate, post_migrate) if after else (pre_migrate,)
+    handlers = [one[1] for signal in signals for one in signal.receivers]
     found = [one() if isinstance(one, ReferenceType) else one for one in handlers]
     return not all(one is None or is_of_django(one) for one in found)
 

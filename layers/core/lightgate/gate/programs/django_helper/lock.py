@@ -1,4 +1,4 @@
-"""The lock of the database: one migration at a time, whatever node runs it."""
+"""The lock of the database: one migration at a time, whatever node runs it. `sql` has its SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health check of a container."""
+"""The health check of a container: a preflight before a task, or beside a service."""
 
 from __future__ import annotations
 
