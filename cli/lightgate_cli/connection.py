@@ -24,6 +24,7 @@ from botocore.config import Config
 from lightgate.aws.clients import error_code, error_message
 from lightgate.aws.dynamodb import Table
 from lightgate.aws.dynamodb_locks import Locks
+from lightgate.aws.dynamodb_rehearsals import Rehearsals
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.aws.dynamodb_tag_checks import TagChecks
 from lightgate.aws.dynamodb_timings import ReleaseTimings
@@ -205,6 +206,19 @@ class Connection:
     @cached_property
     def executions(self) -> Executions:
         return Executions(self.client("stepfunctions"), self.output("StateMachineArn"))
+
+    @cached_property
+    def rehearsal_executions(self) -> Executions:
+        """Those of the state machine of rehearsals."""
+        return Executions(self.client("stepfunctions"), self.output("RehearsalStateMachineArn"))
+
+    def has_rehearsal(self, arn: str) -> bool:
+        """Whether the ARN is that of an execution of a rehearsal. An older stack has none."""
+        return "RehearsalStateMachineArn" in self.outputs and self.rehearsal_executions.has(arn)
+
+    @cached_property
+    def rehearsals(self) -> Rehearsals:
+        return Rehearsals(self.table)
 
     @cached_property
     def table(self) -> Table:

@@ -6,10 +6,9 @@ from datetime import datetime
 import click
 from rich.text import Text
 
-from lightgate.records.release_record import RELEASING, ReadableRecord, StartedBy
+from lightgate.records.release_record import RELEASING, ReadableRecord, RecordKind, StartedBy
 from lightgate.records.timeline import applied
 from lightgate.records.wording import called, clock, day_and_time
-from lightgate.release.release import ReleaseKind
 from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.json_output import print_json
@@ -107,8 +106,10 @@ def _started_by(record: ReadableRecord) -> str:
         return record.started_by.value
     who = re.split("[/:]", record.who or "person")[-1]
     match record.kind:
-        case ReleaseKind.ROLLBACK:
+        case RecordKind.ROLLBACK:
             return f"{who}, rollback"
-        case ReleaseKind.COMMAND:
+        case RecordKind.COMMAND:
             return f"{who}, command"
+        case RecordKind.REHEARSAL:
+            return f"{who}, rehearsal"
     return who

@@ -41,6 +41,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "init": "lightgate_cli.init:init",
         "validate": "lightgate_cli.validate:validate",
         "plan": "lightgate_cli.plan:plan",
+        "rehearse": "lightgate_cli.rehearse:rehearse",
         "check": "lightgate_cli.check.command:check",
         "doctor": "lightgate_cli.doctor:doctor",
     },

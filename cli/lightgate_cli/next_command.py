@@ -11,7 +11,7 @@ import click
 # Those that take the options. A test compares them with the commands.
 CONNECTED = (
     *("status", "history", "show", "explain", "logs", "report", "doctor", "init"),
-    *("release", "rollback", "run", "push", "promote", "pause", "resume"),
+    *("release", "rollback", "run", "push", "promote", "pause", "resume", "rehearse"),
 )
 _COMMAND = re.compile(rf"\blightgate (?:{'|'.join(CONNECTED)})\b")
 _KEY = "lightgate_cli.options"

@@ -6,13 +6,14 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord
+from lightgate.records.rehearsal_words import rehearsal_lines
+from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord, RecordKind
 from lightgate.records.timeline import applied, timeline
 from lightgate.records.wording import called, clock, moment, seconds, short_id, time_of_day
-from lightgate.release.release import ReleaseKind
 from lightgate_cli import output
 from lightgate_cli.acting.carry_out import follow_to_the_end
 from lightgate_cli.acting.following import execution_of
+from lightgate_cli.acting.rehearsing import follow_rehearsal
 from lightgate_cli.connection import Connection
 from lightgate_cli.json_output import print_json
 from lightgate_cli.options import app_option, connected, follow_option, json_option
@@ -22,9 +23,10 @@ from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
 _BAD = (EndStatus.FAILED, EndStatus.ROLLED_BACK, EndStatus.REFUSED, ABANDONED)
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 _KINDS = {
-    ReleaseKind.IMAGE: "",
-    ReleaseKind.ROLLBACK: "Rollback to ",
-    ReleaseKind.COMMAND: "Command with ",
+    RecordKind.IMAGE: "",
+    RecordKind.ROLLBACK: "Rollback to ",
+    RecordKind.COMMAND: "Command with ",
+    RecordKind.REHEARSAL: "Rehearsal of ",
 }
 _FAILED = 1
 _TIMELINE = 23
@@ -60,6 +62,9 @@ def show(
     """
     if is_followed:
         followed = execution_of(release, app, connection)
+        if connection.has_rehearsal(followed.execution):
+            follow_rehearsal(followed, connection, as_json=as_json)
+            return
         follow_to_the_end(followed, connection, as_json=as_json)
         return
     facts = read_release(release, app, connection)
@@ -92,6 +97,8 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
         begin = f"{time_of_day(event.at)}  {event.what}"
         shown += output.labelled(begin, event.text, width=width, column=_TIMELINE)
     shown.append(Text())
+    if record.rehearsal is not None:
+        add("Rehearsal", list(rehearsal_lines(record.rehearsal)))
     add("Database", _database(record))
     add("Rollback", _rollback(record))
     add("Live", [_live(record)])

@@ -20,6 +20,7 @@ _TAG_TEXT = re.compile(r"[\w .:/=+\-@]*")
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXECUTION_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 _SUBJECT = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,98}")
+_LONGEST_INSTANCE = 63
 _TAKES_SNAPSHOTS = ("available", "storage-optimization")
 _SIGNED_IN_QUERY = ("X-Amz-Signature", "Signature")
 _LONGEST_WAIT_SECONDS = 99_999_999
@@ -209,6 +210,48 @@ def snapshot(form: Mapping[str, str], status: str | None, cluster: str | None) -
     if status is None or status in _TAKES_SNAPSHOTS:
         return None
     return kind.unavailable(form.get(kind.database, ""))
+
+
+def restore(form: Mapping[str, str]) -> Refusal | None:
+    """Refuse a restored instance with a name or tags that RDS refuses."""
+    name = form.get("DBInstanceIdentifier", "")
+    if len(name) > _LONGEST_INSTANCE or not _RDS_NAME.fullmatch(name):
+        return _invalid(
+            "The parameter DBInstanceIdentifier is not a valid identifier. Identifiers must begin "
+            "with a letter; must contain only ASCII letters, digits, and hyphens; and must not end "
+            "with a hyphen or contain two consecutive hyphens."
+        )
+    if any(not _is_tag_text(member, value) for member, value in form.items()):
+        return _invalid("The tag contains characters that are not allowed, or is too long.")
+    return None
+
+
+def deletion(form: Mapping[str, str]) -> Refusal | None:
+    """Refuse the deletion of an instance that says nothing of a last snapshot."""
+    if form.get("SkipFinalSnapshot") == "true" or form.get("FinalDBSnapshotIdentifier"):
+        return None
+    return Refusal(
+        400,
+        "InvalidParameterCombination",
+        "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+        Format.QUERY,
+    )
+
+
+def snapshot_not_available(snapshot: str) -> Refusal:
+    message = f"Cannot restore from snapshot {snapshot}: it is not in the available state."
+    return Refusal(400, "InvalidDBSnapshotState", message, Format.QUERY)
+
+
+def instance_not_available(name: str) -> Refusal:
+    message = f"Instance {name} is not in available state."
+    return Refusal(400, "InvalidDBInstanceState", message, Format.QUERY)
+
+
+def no_free_instance() -> Refusal:
+    """Refuse one more instance: here the quota is the number of ports that containers reach."""
+    message = "This request would exceed the allowed number of DB instances."
+    return Refusal(400, "InstanceQuotaExceeded", message, Format.QUERY)
 
 
 def _is_tag_text(member: str, value: str) -> bool:

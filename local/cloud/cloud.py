@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 STACK = "lightgate"
 _START = timedelta(seconds=30)
 
-
+_RESTORED_INSTANCES = 4
 _SPEED = 60
 """The factor by which Lightsail, RDS and the waits of the state machine are faster here."""
 
@@ -48,6 +48,8 @@ class LocalCloud:
 
     snapshot_seconds: float = 60
     """The duration of an RDS snapshot, in AWS's seconds."""
+    restore_seconds: float = 300
+    """The duration of the restore of an RDS instance, in AWS's seconds."""
     port: int = 0
     base_path: Path = Path(sys.executable).parent
     """The programs that every container has beside its image, such as Python."""
@@ -118,6 +120,7 @@ class LocalCloud:
         )
         # Each program needs the addresses of the others when it starts.
         gateway, engine, lightsail = self.port or free_port(), free_port(), free_port()
+        restored_ports = [free_port() for _ in range(_RESTORED_INSTANCES)]
         self.endpoint = f"http://{LOOPBACK}:{gateway}"
         self.on_progress("starting the engine")
         engine_url = stack.enter_context(
@@ -139,7 +142,7 @@ class LocalCloud:
             state=state,
             registry=self.endpoint,
             base_path=self.base_path,
-            outside=[self.database.port, gateway],
+            outside=[self.database.port, gateway, *restored_ports],
             iam=engine_url,
             speed=_SPEED,
             # A minute of real time, because a container starts slowly on a busy machine.
@@ -153,6 +156,11 @@ class LocalCloud:
             engine=engine_url,
             lightsail=self.lightsail_endpoint,
             snapshot_seconds=self.snapshot_seconds / _SPEED,
+            restore_seconds=self.restore_seconds / _SPEED,
+            database_port=self.database.port,
+            database_data=self.directory / "database",
+            restored_port=restored_ports,
+            restored_data=self.directory / "restored",
         )
 
     def _start_program(self, stack: contextlib.ExitStack, module: str, **options: object) -> str:

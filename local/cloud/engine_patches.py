@@ -119,6 +119,42 @@ tagging._RESOURCE_TAG_COLLECTORS["rds"] = _tags_of_rds
 tagging._RESOURCE_TAG_COLLECTORS["ecr"] = tagging._collect_ecr
 
 
+_restore_record = rds._ACTION_MAP["RestoreDBInstanceFromDBSnapshot"]
+
+
+def _restore(parameters: Any) -> Any:  # noqa: ANN401 - the engine has no types
+    """Restore with the settings of the call, most of which the engine leaves out."""
+    answer = _restore_record(parameters)
+    if answer[0] != 200:
+        return answer
+    instance = rds._instances[rds._p(parameters, "DBInstanceIdentifier")]
+    groups = rds._parse_member_list(parameters, "VpcSecurityGroupIds")
+    tags = rds._parse_tags(parameters)
+    # Without this parameter an instance in the default VPC is public on AWS.
+    is_public = rds._p(parameters, "PubliclyAccessible") != "false"
+    instance.update(
+        {
+            "TagList": tags,
+            "PubliclyAccessible": is_public,
+            "DeletionProtection": rds._p(parameters, "DeletionProtection") == "true",
+            "VpcSecurityGroups": [
+                {"VpcSecurityGroupId": one, "Status": "active"} for one in groups
+            ],
+        }
+    )
+    if (subnets := rds._subnet_groups.get(rds._p(parameters, "DBSubnetGroupName"))) is not None:
+        instance["DBSubnetGroup"] = subnets
+    if group := rds._p(parameters, "DBParameterGroupName"):
+        applied = {"DBParameterGroupName": group, "ParameterApplyStatus": "in-sync"}
+        instance["DBParameterGroups"] = [applied]
+    rds._tags[instance["DBInstanceArn"]] = tags
+    name = "RestoreDBInstanceFromDBSnapshot"
+    return rds._single_instance_response(f"{name}Response", f"{name}Result", instance)
+
+
+rds._ACTION_MAP["RestoreDBInstanceFromDBSnapshot"] = _restore
+
+
 _SNAPSHOT_QUOTA = 100
 
 

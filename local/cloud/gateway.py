@@ -6,11 +6,13 @@ calls to the emulator and all others to the engine, and refuses what AWS would r
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,9 +24,11 @@ from local.cloud import aws_rules
 from local.cloud.clients import client_for
 from local.cloud.cloudformation_names import UsedNames
 from local.cloud.ecr_events import Deliverer, Push
+from local.cloud.postgres import Database
 from local.cloud.processes import LOOPBACK
 from local.cloud.proxy import Answer, client_session, forward
 from local.cloud.rds_delay import SnapshotTimes
+from local.cloud.rds_servers import CARRIED_OUT, DatabaseServers, Server
 
 _LIGHTSAIL = "Lightsail_20161128."
 _ECR = "AmazonEC2ContainerRegistry_V20150921."
@@ -36,7 +40,13 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """The request handler."""
 
-    def __init__(self, engine: str, lightsail: str, snapshot_takes: timedelta) -> None:
+    def __init__(
+        self,
+        engine: str,
+        lightsail: str,
+        snapshot_takes: timedelta,
+        databases: DatabaseServers,
+    ) -> None:
         self._engine = engine
         self._lightsail = lightsail
         self._deliverer = Deliverer(lambda service: client_for(service, engine))
@@ -44,6 +54,7 @@ class Gateway:
         self._names = UsedNames(client_for("cloudformation", engine))
         self._rds = client_for("rds", engine)
         self._snapshots = SnapshotTimes(snapshot_takes)
+        self._databases = databases
         # The event loop keeps only weak references to tasks.
         self._deliveries: set[asyncio.Task[int]] = set()
 
@@ -73,7 +84,7 @@ class Gateway:
         if operation == f"{_ECR}GetDownloadUrlForLayer" and answer.status == 200:
             return _reachable_layer(answer, body, request.host)
         if not operation and request.path == "/" and answer.status == 200:
-            answer = answer.with_body(self._snapshots.answer(_form(body), answer.body))
+            answer = await self._answer_of_rds(_form(body), answer)
         if push := pushed_image(request.method, request.path, operation, body, answer):
             self._announce(push)
         return answer.response()
@@ -95,7 +106,18 @@ class Gateway:
             status, cluster = await asyncio.to_thread(self._database_of, form)
             if (refusal := aws_rules.snapshot(form, status, cluster)) is not None:
                 return refusal
+        if form.get("Action") == "RestoreDBInstanceFromDBSnapshot":
+            progress = self._snapshots.progress(form.get("DBSnapshotIdentifier", ""))
+            return aws_rules.restore(form) or self._databases.refusal(form, progress)
+        if form.get("Action") == "DeleteDBInstance":
+            return aws_rules.deletion(form) or self._databases.refusal(form, 1)
         return aws_rules.query(form) or self._snapshots.refusal(form)
+
+    async def _answer_of_rds(self, form: Mapping[str, str], answer: Answer) -> Answer:
+        if form.get("Action") in CARRIED_OUT:
+            await asyncio.to_thread(self._databases.carry_out, form, answer.body)
+        shown = self._snapshots.answer(form, answer.body)
+        return answer.with_body(self._databases.answer(shown))
 
     def _database_of(self, form: Mapping[str, str]) -> tuple[str | None, str | None]:
         """The status of the database in a request for a snapshot, and its cluster."""
@@ -186,12 +208,11 @@ def _refused(refusal: aws_rules.Refusal) -> web.Response:
     )
 
 
-async def serve(port: int, engine: str, lightsail: str, snapshot_takes: timedelta) -> None:
+async def serve(port: int, gateway: Gateway) -> None:
     """Serve until TERM."""
     ended = asyncio.Event()
     # A PID namespace's first process ignores every signal that it does not handle.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    gateway = Gateway(engine, lightsail, snapshot_takes)
     application = web.Application(client_max_size=_LARGEST_BODY)
     application.cleanup_ctx.append(gateway.session)
     application.router.add_route("*", "/{path:.*}", gateway.handle)
@@ -214,10 +235,26 @@ def main() -> None:
     parser.add_argument("--engine", required=True)
     parser.add_argument("--lightsail", required=True)
     parser.add_argument("--snapshot-seconds", type=float, default=0)
+    parser.add_argument("--database-port", type=int, help="of the PostgreSQL behind an instance")
+    parser.add_argument("--database-data", type=Path, help="the directory with its data")
+    parser.add_argument("--restored-port", type=int, action="append", default=[])
+    parser.add_argument("--restored-data", type=Path, default=Path("restored"))
+    parser.add_argument("--restore-seconds", type=float, default=0)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    source = None
+    if options.database_port is not None:
+        source = Server(Database(options.database_port), options.database_data)
+    databases = DatabaseServers(
+        source,
+        options.restored_port,
+        options.restored_data,
+        timedelta(seconds=options.restore_seconds),
+    )
     takes = timedelta(seconds=options.snapshot_seconds)
-    asyncio.run(serve(options.port, options.engine, options.lightsail, takes))
+    gateway = Gateway(options.engine, options.lightsail, takes, databases)
+    with contextlib.closing(databases):
+        asyncio.run(serve(options.port, gateway))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from local.cloud.processes import LOOPBACK, Process, Program, free_port
 _SUPERUSER = "postgres"
 _PASSWORD = "crops"  # noqa: S105 - a database that lives for minutes on loopback
 _START = timedelta(seconds=30)
+_OF_THE_SERVER = ("postmaster.pid", "postmaster.opts", "pg_wal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,36 @@ def running_server(
     with Process(server, logs) as process:
         process.wait_until(lambda: _answers(database.superuser_url), _START)
         yield database
+
+
+def copy_data(database: Database, source: Path, target: Path) -> None:
+    """Copy the data of a running server to the new directory `target`, as of now.
+
+    Only the part of the write-ahead log that the copy needs is in it.
+    """
+    start = "SELECT pg_walfile_name(pg_backup_start('copy', true))"
+    stop = "SELECT pg_walfile_name(lsn), labelfile FROM pg_backup_stop(false)"
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        [first] = connection.execute(start).fetchone() or [""]
+        shutil.copytree(
+            source,
+            target,
+            ignore=shutil.ignore_patterns(*_OF_THE_SERVER),
+            copy_function=_copy_file,
+        )
+        last, label = connection.execute(stop).fetchone() or ("", "")
+    log = target / "pg_wal"
+    log.mkdir(mode=0o700)
+    for file in (source / "pg_wal").iterdir():
+        if len(file.name) == len(first) and first <= file.name <= last:
+            shutil.copyfile(file, log / file.name)
+    (target / "backup_label").write_text(label)
+    target.chmod(0o700)
+
+
+def _copy_file(source: str, target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # a temporary file that has gone meanwhile
+        shutil.copyfile(source, target)
 
 
 def _binaries() -> Path:

@@ -29,7 +29,7 @@ class SnapshotTimes:
             return None
         snapshot, database = form.get(kind.snapshot), form.get(kind.database, "")
         is_busy = any(
-            whose == database and name != snapshot and self._progress(name) < 1
+            whose == database and name != snapshot and self.progress(name) < 1
             for name, (whose, _) in self._begun.items()
         )
         return kind.unavailable(database) if is_busy else None
@@ -45,13 +45,14 @@ class SnapshotTimes:
 
     def _with_progress(self, match: re.Match[str]) -> str:
         name = re.search(rf"<{match[1]}Identifier>([^<]*)<", match[0])
-        progress = self._progress(name[1]) if name else 1
+        progress = self.progress(name[1]) if name else 1
         if progress >= 1:
             return match[0]
         percent = f"<PercentProgress>{int(100 * progress)}<"
         creating = match[0].replace("<Status>available<", "<Status>creating<")
         return creating.replace("<PercentProgress>100<", percent)
 
-    def _progress(self, snapshot: str) -> float:
+    def progress(self, snapshot: str) -> float:
+        """How far the snapshot is; 1 if it is available."""
         _, begun = self._begun.get(snapshot, ("", float("-inf")))
         return (self._clock() - begun) / self._takes if self._takes else 1.0

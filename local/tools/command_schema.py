@@ -55,6 +55,7 @@ ANSWERS: Mapping[str, Any] = {
     "release": Started | Verdict,
     "rollback": Started | Verdict,
     "run": Started | Verdict,
+    "rehearse": Started | Verdict,
     "push": Verdict,
     "promote": Started | Verdict | CopyFirst,
     "pause": Paused,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.records.recorded_outcome import EndStatus
+from lightgate.records.rehearsal_words import rehearsal_lines
 from lightgate.records.release_evidence import Evidence
 from lightgate.records.release_record import (
     RELEASING,
@@ -13,10 +14,10 @@ from lightgate.records.release_record import (
     RecordedHealth,
     RecordedMigration,
     RecordedSnapshot,
+    RecordKind,
 )
 from lightgate.records.timeline import applied, started_by
 from lightgate.records.wording import called, moment, seconds, time_of_day
-from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
 from lightgate.verification.health import HealthSample
 from lightgate_report.charts import gantt_of
@@ -39,9 +40,10 @@ _COMMON = ("lightgate", "release", "container")
 _COMMANDS = ("lightgate ", "aws ", "docker ")
 _NOTHING_RAN = (EndStatus.QUEUED, EndStatus.DUPLICATE, EndStatus.SUPERSEDED)
 _KINDS = {
-    ReleaseKind.IMAGE: "",
-    ReleaseKind.ROLLBACK: "Rollback to ",
-    ReleaseKind.COMMAND: "Command with ",
+    RecordKind.IMAGE: "",
+    RecordKind.ROLLBACK: "Rollback to ",
+    RecordKind.COMMAND: "Command with ",
+    RecordKind.REHEARSAL: "Rehearsal of ",
 }
 
 
@@ -126,6 +128,7 @@ def _facts(record: ReadableRecord) -> Iterator[Fact]:
         "Version": [_version(record.version)],
         "Health": list(_health(record.health)),
         "Migrations": [f"{applied(record)} applied" if record.migrations else None],
+        "Rehearsal": list(rehearsal_lines(record.rehearsal)) if record.rehearsal else [],
         "Snapshot": list(_snapshot(record.snapshot)),
         "No snapshot": [record.no_snapshot],
         "Time saved": [seconds(record.saved) if record.saved else None],

@@ -5,7 +5,7 @@ element `<cwdb-action>` calls the function again for the page of one release.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -73,7 +73,8 @@ def _page(
         return _overview(sorted(runtime.services.apps()), runtime, title="Apps")
     if not isinstance(release, str) or not release:
         return _overview([app], runtime, title=app)
-    record = next((each for each in runtime.releases.history(app) if each.release == release), None)
+    known = chain(runtime.releases.history(app), runtime.rehearsals.history(app))
+    record = next((each for each in known if each.release == release), None)
     if record is None:
         note = f"There is no release {release} of {app} on record."
         return _overview([app], runtime, title=app, notes=[note])
@@ -94,6 +95,8 @@ def _overview(
     now = runtime.now()
     histories = {app: list(islice(_history(app, runtime), _OF_AN_APP)) for app in apps}
     every = [record for history in histories.values() for record in history]
+    for app in apps:
+        every += islice(runtime.rehearsals.history(app), _OF_AN_APP)
     newest = sorted(every, key=lambda record: record.started_at, reverse=True)
     return overview_page(
         [app_row(app, history, runtime.locks.read(app), now) for app, history in histories.items()],

@@ -14,13 +14,13 @@ from lightgate.records.release_record import (
     RecordedLive,
     RecordedMigration,
     RecordedSnapshot,
+    RecordKind,
     ReleaseStage,
     StageName,
     StartedBy,
 )
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, LockHolder, Waiting
-from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import Effect
 
 APP = "crops-backend"
@@ -59,7 +59,7 @@ def record(release: str, tag: str | None, status: str, **changes: Any) -> Readab
     told: dict[str, Any] = {
         "app": APP,
         "release": release,
-        "kind": ReleaseKind.IMAGE,
+        "kind": RecordKind.IMAGE,
         "status": status,
         "started_at": begun,
         "stage": "production",
@@ -189,7 +189,7 @@ def back() -> ReadableRecord:
         BACK,
         "v2.1",
         "SUCCEEDED",
-        kind=ReleaseKind.ROLLBACK,
+        kind=RecordKind.ROLLBACK,
         started_at=at("09:09:56"),
         digest=digest(V21),
         started_by=StartedBy.RELEASE,
@@ -319,7 +319,7 @@ def version(number: int, release: str, tag: str, **changes: Any) -> VersionRecor
     told: dict[str, Any] = {
         "version": number,
         "release": release,
-        "kind": ReleaseKind.IMAGE,
+        "kind": RecordKind.IMAGE,
         "tag": tag,
         "digest": digest(release),
         "code": release,

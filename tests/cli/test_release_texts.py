@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from lightgate.records.release_record import ReadableRecord, StageName, StartedBy
-from lightgate.release.release import ReleaseKind
+from lightgate.records.release_record import ReadableRecord, RecordKind, StageName, StartedBy
 from lightgate_cli import history, show
 from lightgate_cli.reading.gather import History
 from lightgate_cli.reading.progress import Progress
@@ -53,7 +52,7 @@ def of_each_kind() -> list[ReadableRecord]:
             "20261129t091220z-a6a6a6a6-0007",
             "v4",
             "SUCCEEDED",
-            kind=ReleaseKind.COMMAND,
+            kind=RecordKind.COMMAND,
             version=7,
             command=["python", "manage.py", "migrate", "harvests", "0004"],
             ended_at=at("09:12:29"),
@@ -63,7 +62,7 @@ def of_each_kind() -> list[ReadableRecord]:
             "20261129t091210z-a7a7a7a7-0008",
             "v1",
             "FAILED",
-            kind=ReleaseKind.ROLLBACK,
+            kind=RecordKind.ROLLBACK,
             rollback_to=1,
             version=7,
             failure_code="health-check",

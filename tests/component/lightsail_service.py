@@ -43,6 +43,7 @@ RELEASE_VARIABLE = "LIGHTGATE_RELEASE"
 
 _WIRE = Wire()
 
+_CREATION_TAKES, _DELETION_TAKES = timedelta(seconds=90), timedelta(seconds=40)
 _STARTED = "Started 1 new node"
 _PULL_FAILS_AFTER = timedelta(seconds=30)
 
@@ -74,6 +75,7 @@ class _Runner:
         self._changes: list[tuple[datetime, Callable[[Service], Service]]] = []
         self._before: tuple[Service, datetime] | None = None
         self._crashes: Counter[int] = Counter()
+        self.gone_at: datetime | None = None
         self.load_balancer = SimpleNamespace(url=f"https://{service.name}.example.com/")
 
     @property
@@ -180,18 +182,32 @@ class _Runner:
     def change(self, change: Callable[[Service], Service]) -> None:
         self._service = change(self.service)
 
+    def begin(self) -> None:
+        """Make the nodes of a new service, which takes a while."""
+        self.later(_CREATION_TAKES, lambda service: service.ended().with_principal())
+
+    def delete(self) -> None:
+        switches = self._region.switches
+        self.service.refuse_deletion_if_busy(switches.busy_delete_text, switches.busy_error_text)
+        self.change(lambda service: service.begun(ServiceState.DELETING))
+        self.gone_at = self._region.clock() + _DELETION_TAKES
+
 
 class LightsailService:
     """The API of one Region; the state of its services is the emulator's own model."""
 
+    # The one whose tags decide about rights.
+    newest: "LightsailService | None" = None
+
     def __init__(self, clock: Callable[[], datetime]) -> None:
+        LightsailService.newest = self
         self.clock = clock
         self.switches = Switches(log_lag=0)
         self.logs = LogStore(clock)
         self.services: dict[str, _Runner] = {}
         self.courses: deque[Course] = deque()
         self._chance = random.Random(0)  # noqa: S311 - the same in each run
-        self._operations = Operations(cast("Region", self))
+        self._operations = Operations(cast("Region", _Region(self)))
         self._faults: dict[str, deque[str]] = defaultdict(deque)
 
     def add(self, name: str) -> None:
@@ -274,6 +290,12 @@ class LightsailService:
         """What happens to the next requests, see `answer`; only `lost` has an effect."""
         self._faults[operation].extend(faults)
 
+    def _forget_deleted(self) -> None:
+        now = self.clock()
+        gone = [n for n, one in self.services.items() if one.gone_at and one.gone_at <= now]
+        for name in gone:
+            del self.services[name]
+
     def switches_of(self, _service: str) -> Switches:
         return self.switches
 
@@ -282,6 +304,7 @@ class LightsailService:
         target = request["headers"]["X-Amz-Target"]
         try:
             operation, parameters = _WIRE.parse(target, request["body"], refuse_unknown=True)
+            self._forget_deleted()
             fault = self._faults[operation].popleft() if self._faults[operation] else "ok"
             # By chance: spread evenly, it may strike the same call of a step for ever.
             if fault == "throttled" or self._chance.random() < self.switches.throttle_rate:
@@ -300,6 +323,22 @@ class LightsailService:
         except ApiError as error:
             status, body = error_answer(error)
         return status.value, {"Content-Type": CONTENT_TYPE}, body
+
+
+class _Region:
+    """What the operations of the emulator need of its region."""
+
+    name, account = "us-east-1", "123456789012"
+
+    def __init__(self, services: LightsailService) -> None:
+        self._services = services
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._services, name)
+
+    async def add(self, service: Service) -> _Runner:
+        runner = self._services.services[service.name] = _Runner(self._services, service)
+        return runner
 
 
 def _result(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from lightgate.records.release_record import (
     MigrationStatus,
     ReadableRecord,
     RecordedMigration,
+    RecordKind,
     ReleaseStage,
     StageName,
 )
 from lightgate.records.version import VersionRecord
-from lightgate.release.release import ReleaseKind
 from tests.component import table
 from tests.component.cloud import Cloud
 from tests.support.builders import version_record
@@ -62,7 +62,7 @@ def record_outcome(
 
 
 def record(app: str, release: str, status: str, **more: Any) -> ReadableRecord:
-    known = {"kind": ReleaseKind.IMAGE, "started_at": STARTED, "execution": ARN}
+    known = {"kind": RecordKind.IMAGE, "started_at": STARTED, "execution": ARN}
     return ReadableRecord(app=app, release=release, status=status, **known | more)
 
 

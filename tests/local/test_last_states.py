@@ -8,8 +8,7 @@ import pytest
 
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
-from lightgate.records.release_record import ReadableRecord
-from lightgate.release.release import ReleaseKind
+from lightgate.records.release_record import ReadableRecord, RecordKind
 from local.cloud.sns_inbox import Inbox
 from tests.component import table
 from tests.local.conftest import SOON, Account, RunFrom
@@ -59,7 +58,7 @@ def test_a_message_that_was_sent_is_no_longer_owed(
         record = ReadableRecord(
             app="crops",
             release=release,
-            kind=ReleaseKind.IMAGE,
+            kind=RecordKind.IMAGE,
             status=EndStatus.REFUSED,
             started_at=datetime(2026, 11, 16, tzinfo=UTC),
             execution=f"arn:{release}",

@@ -6,7 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.measured import (
+    Measured,
+    MeasuredLock,
+    MeasuredMigration,
+    MeasuredTable,
+)
 from lightgate.records.recorded_outcome import Cost
+from lightgate.records.rehearsed import Rehearsed
 from lightgate.records.release_evidence import Evidence, RecordedDecision
 from lightgate.records.release_record import (
     MigrationStatus,
@@ -15,11 +22,11 @@ from lightgate.records.release_record import (
     RecordedLive,
     RecordedMigration,
     RecordedSnapshot,
+    RecordKind,
     StageName,
     StartedBy,
 )
 from lightgate.release.lock import Lock
-from lightgate.release.release import ReleaseKind
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.effect import Effect
 from lightgate.verification.health import HealthSample
@@ -35,12 +42,36 @@ AROUND = Surroundings(
 )
 
 
+REHEARSED = Rehearsed(
+    name="lightgate-rehearsal-named",
+    snapshot="rehearsed-snapshot",
+    measured=Measured(
+        migrations=(MeasuredMigration(name="shop.0001_slow", seconds=78.0),),
+        locks=(
+            MeasuredLock(
+                migration="shop.0001_slow",
+                table="locked-table",
+                mode="AccessExclusiveLock",
+                seconds=79.0,
+                total_seconds=80.0,
+                times=1,
+            ),
+        ),
+        tables=(MeasuredTable(name="new-table", rows=81, is_rewritten=True, changed_rows=82),),
+        unread=(),
+        is_upper_bound=True,
+        sample_seconds=0.1,
+        omitted=0,
+    ),
+)
+
+
 def full_record(**changes: Any) -> ReadableRecord:
     """A release that has every fact, as no real one has."""
     told: dict[str, Any] = {
         "app": "app-named",
         "release": "20261129t091001z-7849e651-b597",
-        "kind": ReleaseKind.IMAGE,
+        "kind": RecordKind.IMAGE,
         "status": "FAILED",
         "started_at": at("09:10:01"),
         "stage": "stage-named",
@@ -109,6 +140,7 @@ def full_record(**changes: Any) -> ReadableRecord:
         "evidence": "evidence-key.json",
         "take_back": [{"app": "take-back-app"}],
         "spec_version": 76,
+        "rehearsal": REHEARSED,
     }
     return ReadableRecord(**told | changes)
 

@@ -8,8 +8,7 @@ import pytest
 
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.records.release_evidence import Evidence
-from lightgate.records.release_record import ReadableRecord, StageName, StartedBy
-from lightgate.release.release import ReleaseKind
+from lightgate.records.release_record import ReadableRecord, RecordKind, StageName, StartedBy
 from lightgate_report.charts import bars_of, length_of
 from lightgate_report.render import Frame, render_fragment
 from tests.cli import releases
@@ -71,6 +70,11 @@ RECORD = {
     "evidence": ["evidence-key.json"],
     "take_back": ["take-back-app"],
     "spec_version": ["76"],
+    "rehearsal": [
+        *("on a copy of rehearsed-snapshot", "AccessExclusiveLock on locked-table for 79 s"),
+        *("new-table of 81 rows was written anew", "82 rows of new-table were changed"),
+        *("the times are upper bounds", "lightgate-rehearsal-named may still exist"),
+    ],
 }
 EVIDENCE = {
     "gates": ["gate-named", "gate-event", "gate-error"],
@@ -83,8 +87,8 @@ EVIDENCE = {
 # These change others: one record cannot show all of its facts.
 OTHERS = {
     "is_down": {"live": None, "is_down": True},
-    "kind": {"kind": ReleaseKind.ROLLBACK},
-    "rollback_to": {"kind": ReleaseKind.ROLLBACK, "started_by": StartedBy.PERSON},
+    "kind": {"kind": RecordKind.ROLLBACK},
+    "rollback_to": {"kind": RecordKind.ROLLBACK, "started_by": StartedBy.PERSON},
 }
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from lightgate.aws.dynamodb import Table
+from lightgate.aws.dynamodb_rehearsals import Rehearsals
 from lightgate.aws.dynamodb_services import Services
 from lightgate.aws.s3_evidence import EvidenceFiles
 from lightgate.codec import encode
 from lightgate.records.release_evidence import Evidence
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import ReadableRecord, RecordKind
 from lightgate.runtime import _runtime
 from lightgate_report.widget import handler
 from tests.cli import releases
@@ -23,6 +24,7 @@ from tests.component import table
 from tests.component.cloud import Cloud
 from tests.component.running import running_cloud
 from tests.report.parsed import parsed
+from tests.report.samples import full_record
 from tests.support.rights.recorder import Recorder
 from tests.support.template import read_template
 
@@ -101,6 +103,17 @@ def test_the_widget_shows_every_app(cloud: Cloud) -> None:
     assert "v2.1, version 5" in text
     assert "v3" in text
     assert "The live versions are read from the records of the releases." in text
+
+
+def test_a_rehearsal_stands_among_the_releases_and_has_a_page(cloud: Cloud) -> None:
+    record = replace(
+        full_record(), app="crops-backend", kind=RecordKind.REHEARSAL, release="20261201t000000z-x"
+    )
+    Rehearsals(Table(cloud.client("dynamodb"), table.NAME)).begin(record)
+
+    assert record.tag in parsed(answer(app="crops-backend")).text
+    page = parsed(answer(app="crops-backend", release=record.release)).text
+    assert "AccessExclusiveLock on locked-table for 79 s" in page
 
 
 def test_a_parameter_chooses_one_app(cloud: Cloud) -> None:

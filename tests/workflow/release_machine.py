@@ -158,7 +158,7 @@ def definition(topic: str) -> str:
     """The file with the ARNs that the template would fill in: functions named as their folders."""
     text = re.sub(
         r"\$\{(\w+)FunctionArn\}",
-        lambda found: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{_folder(found[1])}",
+        lambda found: f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{folder(found[1])}",
         DEFINITION.read_text(),
     )
     text = with_pages(text.replace("${TopicArn}", topic).replace("${TableName}", table.NAME))
@@ -209,7 +209,7 @@ def state_of(function: str) -> str:
     return "".join(word.capitalize() for word in function.split("_"))
 
 
-def _folder(step: str) -> str:
+def folder(step: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", step).lower()
 
 

@@ -273,7 +273,7 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
     Raises:
         CommandError: there is none, or several releases may be meant.
     """
-    if connection.executions.has(text):
+    if connection.executions.has(text) or connection.has_rehearsal(text):
         return Followed(app=app_of_execution(text, connection), execution=text)
     record = find_release(text, app, connection)
     if record.execution is None:

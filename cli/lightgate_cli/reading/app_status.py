@@ -9,7 +9,13 @@ from lightgate.deployment.status import Deployment, Service
 from lightgate.migrations.compatibility import Verdict
 from lightgate.names import marked_release
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord, StageName
+from lightgate.records.release_record import (
+    RELEASING,
+    MigrationStatus,
+    ReadableRecord,
+    RecordKind,
+    StageName,
+)
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, Pause
 from lightgate.rollback.policy import VersionHistory, judgement_against, last_good
@@ -183,6 +189,9 @@ def with_status(record: ReadableRecord, lock: Lock, *, has_ended: bool) -> Reada
 
     `has_ended`: the execution that holds the lock is over.
     """
+    if record.kind is RecordKind.REHEARSAL:
+        # It has no lock. Reconcile records the end of one that was stopped.
+        return record
     is_holder = lock.holder is not None and lock.holder.release == record.release
     if record.status != RELEASING or (is_holder and not has_ended):
         return record

@@ -9,10 +9,9 @@ from lightgate.errors import sentence
 from lightgate.image.tags import TaggedImage
 from lightgate.names import PIN_TAG_PREFIX
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.release_record import ReadableRecord, StageName
+from lightgate.records.release_record import ReadableRecord, RecordKind, StageName
 from lightgate.records.wording import called, moment, roughly, short_id
 from lightgate.release.lock import Lock
-from lightgate.release.release import ReleaseKind
 from lightgate.spec.keys import AppSpec, matches
 from lightgate_cli.reading.app_status import ABANDONED, has_digest
 
@@ -265,7 +264,7 @@ def _successor(record: ReadableRecord, facts: PushFacts) -> ReadableRecord | Non
         for one in facts.others
         if one.started_at > record.started_at
         and one.status == EndStatus.SUCCEEDED
-        and one.kind is not ReleaseKind.COMMAND
+        and one.kind is not RecordKind.COMMAND
         and one.digest != record.digest
     ]
     return min(later, key=lambda one: one.started_at, default=None)

@@ -29,6 +29,8 @@ def find_release(text: str, app: str | None, connection: Connection) -> Readable
     """
     if connection.executions.has(text):
         return _of_execution(text, connection)
+    if connection.has_rehearsal(text):
+        return _of_rehearsal(text, connection)
     apps = [app] if app is not None else connection.all_app_names()
     found = side_by_side([_finder(text, each, connection) for each in apps])
     return chosen(text, [record for records in found for record in records])
@@ -53,6 +55,18 @@ def _of_execution(arn: str, connection: Connection) -> ReadableRecord:
             hint=f"To follow it: lightgate show {arn} --follow",
         )
     return found.readable
+
+
+def _of_rehearsal(arn: str, connection: Connection) -> ReadableRecord:
+    app = app_of_execution(arn, connection)
+    for record in connection.rehearsals.history(app):
+        if record.execution == arn:
+            return record
+    raise CommandError(
+        Problem.NOT_FOUND,
+        f"The rehearsal of {arn} is not on record yet.",
+        hint=f"To follow it: lightgate show {arn} --follow",
+    )
 
 
 def chosen(text: str, found: Sequence[ReadableRecord]) -> ReadableRecord:
@@ -100,5 +114,9 @@ def _newest_of_digest(text: str, history: Iterable[ReadableRecord]) -> Sequence[
 
 def _finder(text: str, app: str, connection: Connection) -> Callable[[], Sequence[ReadableRecord]]:
     # An id is found among all records, a tag or a digest among the newest ones.
-    beginning = text if _ID.fullmatch(text) else ""
-    return lambda: matching(text, list(connection.releases.history(app, beginning)))
+    if _ID.fullmatch(text) is None:
+        return lambda: matching(text, list(connection.releases.history(app)))
+    return lambda: [
+        *matching(text, list(connection.releases.history(app, text))),
+        *connection.rehearsals.history(app, text),
+    ]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import merge
 from itertools import islice
 
 from lightgate.aws.clients import code_of
@@ -240,8 +241,13 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
 
 
 def _newest(app: str, most: int, connection: Connection) -> Sequence[ReadableRecord]:
-    """A release that waited has a second record from its beginning on, which tells the rest."""
-    found = (one for one in connection.releases.history(app) if one.begun_as is None)
+    """A release that waited has a second record from its beginning on, which tells the rest.
+
+    Rehearsals stand among the releases, by the time of their start.
+    """
+    releases = (one for one in connection.releases.history(app) if one.begun_as is None)
+    rehearsals = connection.rehearsals.history(app)
+    found = merge(releases, rehearsals, key=lambda one: one.started_at, reverse=True)
     return list(islice(found, most))
 
 

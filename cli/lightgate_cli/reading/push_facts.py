@@ -9,7 +9,7 @@ from lightgate.errors import LightgateError
 from lightgate.image.config import artifact_type
 from lightgate.image.tags import TaggedImage, is_artifact_tag
 from lightgate.names import is_digest
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import ReadableRecord, RecordKind
 from lightgate.spec.keys import AppSpec
 from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.reading.app_status import has_digest, record_of
@@ -31,7 +31,11 @@ def read_push(app: str, asked: str, connection: Connection) -> PushFacts:
         history, lock = recorded.result(), locked.result()
         image, image_unread, artifact = seen.result()
         check, _ = checked.result()
-    records = history.records if history is not None else ()
+    records = [
+        one
+        for one in (history.records if history is not None else ())
+        if one.kind is not RecordKind.REHEARSAL
+    ]
     live = history.live if history is not None else None
     live_unread = history.live_unread if history is not None else None
     live_record = record_of(records, live)

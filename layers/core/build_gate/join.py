@@ -10,7 +10,8 @@ from pathlib import Path
 
 _PACKAGE = "lightgate.gate.programs"
 # What a program may import beside the standard library: the helper runs inside a Django app.
-_LIBRARIES = {"django_helper": {"django"}, "django_classifier": {"django"}}
+_IN_AN_APP = ("django_helper", "django_classifier", "django_rehearsal")
+_LIBRARIES = {program: {"django"} for program in _IN_AN_APP}
 # Names that mean something else in the joined text, or nothing.
 _OF_A_MODULE = {"TYPE_CHECKING", "__name__", "__file__", "__doc__", "__package__", "__spec__"}
 

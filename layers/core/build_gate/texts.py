@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 PROGRAMS = (
     *("supervisor", "waiter", "django_helper", "s3_client", "django_classifier"),
-    *("distributor", "loader"),
+    *("distributor", "loader", "django_rehearsal"),
 )
 
 # The supervisor separates the two texts of the Django helper at this character.

@@ -40,6 +40,7 @@ class RefusalCode(enum.StrEnum):
     NOTHING_LIVE = "nothing-live"
     PERMIT = "permit"
     QUOTA = "quota"
+    REHEARSAL = "rehearsal"
     ROLLBACK = "rollback"
     SECRET = "secret"  # noqa: S105 - a code
     SECRET_FOREIGN = "secret-foreign"  # noqa: S105 - a code

@@ -64,6 +64,14 @@ _LONGEST_SUFFIX = len(_AGAIN)
 _SHORT_APP_NAME = 9
 
 
+# The tag of what a rehearsal has created for itself, with the name of its execution. Nothing
+# without it is ever deleted.
+REHEARSAL_TAG = f"{PREFIX}:rehearsal"
+
+
+REHEARSAL_PREFIX = f"{PREFIX}-rehearsal-"
+
+
 _DIGEST = pattern(r"sha256:[0-9a-f]{64}")
 
 
@@ -157,6 +165,20 @@ def execution_name(app: str, digest: str, event_id: str) -> str:
     if len(app) > _LONGEST_APP:
         app = f"{app[: _LONGEST_APP - 9]}-{_hash(app, 8)}"
     return f"{app}-{digest.removeprefix('sha256:')[:12]}-{_hash(event_id, 8)}"
+
+
+def rehearsal_names(stack_id: str, app: str) -> str:
+    """How the names of all temporary instances and services of the app's rehearsals begin.
+
+    The policy of a repository admits services by this text. So it is derived from the stack's id,
+    which nobody else knows: a service of another account could have any other name.
+    """
+    return f"{REHEARSAL_PREFIX}{_hash(f'{stack_id} {app}', 12)}-"
+
+
+def rehearsal_name(stack_id: str, app: str, execution_arn: str) -> str:
+    """The name of the temporary instance and of the temporary service of this execution."""
+    return f"{rehearsal_names(stack_id, app)}{_hash(execution_arn, 12)}"
 
 
 def _hash(text: str, length: int) -> str:

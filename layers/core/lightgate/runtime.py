@@ -25,6 +25,7 @@ from lightgate.codec import encode
 from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
 from lightgate.records.console_links import Console
+from lightgate.rehearsal.rehearsal_state import RehearsalState
 from lightgate.release.lock import HeldLock, objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from lightgate.aws.dynamodb import Table
     from lightgate.aws.dynamodb_locks import Locks
+    from lightgate.aws.dynamodb_rehearsals import Rehearsals
     from lightgate.aws.dynamodb_releases import Releases
     from lightgate.aws.dynamodb_services import Services
     from lightgate.aws.dynamodb_tag_checks import TagChecks
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from lightgate.aws.sns import Topic
     from lightgate.aws.ssm import AppParameters
     from lightgate.aws.stepfunctions import Executions
+    from lightgate.aws.temporary_databases import TemporaryDatabases
+    from lightgate.aws.temporary_services import TemporaryServices
     from lightgate.backup.restore_points import RestorePoints
     from lightgate.spec.health_rules import Probe
     from lightgate.verification.health import HttpAnswer
@@ -76,6 +80,7 @@ class Settings:
     notification_email: str = ""
     record_days: int = 365
     secret_prefix: str = ""
+    reconciles: bool = True
     console: Console = field(default_factory=Console)
 
     @classmethod
@@ -94,6 +99,7 @@ class Settings:
             mailbox_role=environment.get("LIGHTGATE_MAILBOX_ROLE", ""),
             apps_path=environment.get("LIGHTGATE_APPS_PATH", ""),
             secret_prefix=environment.get("LIGHTGATE_SECRET_PREFIX", ""),
+            reconciles=environment.get("LIGHTGATE_RECONCILE_STATE", "ENABLED") == "ENABLED",
             console=Console(
                 # Lambda sets it.
                 log_group=environment.get("AWS_LAMBDA_LOG_GROUP_NAME"),
@@ -210,6 +216,25 @@ class Runtime:
                 return LightsailSnapshots(make_client("lightsail", **limits), stack=stack)
 
     @cached_property
+    def temporary_databases(self) -> TemporaryDatabases:
+        from lightgate.aws.temporary_databases import TemporaryDatabases
+
+        return TemporaryDatabases(make_client("rds"), self.settings.stack)
+
+    @cached_property
+    def temporary_services(self) -> TemporaryServices:
+        from lightgate.aws.temporary_services import TemporaryServices
+
+        create_client = make_client("lightsail", attempts=1)
+        return TemporaryServices(make_client("lightsail"), create_client, self.settings.stack)
+
+    @cached_property
+    def rehearsals(self) -> Rehearsals:
+        from lightgate.aws.dynamodb_rehearsals import Rehearsals
+
+        return Rehearsals(self._table)
+
+    @cached_property
     def releases(self) -> Releases:
         from lightgate.aws.dynamodb_releases import Releases
 
@@ -289,6 +314,24 @@ def run_step(
         took = round((runtime.now() - began).total_seconds() * 1000)
         usage = state.usage.get(field, Usage()).more(took)
         return {**answer, "usage": encode(usage)}
+
+    return run(carry_out, event, context, reads_secrets=reads_secrets)
+
+
+def run_rehearsal_step(
+    step: Callable[[RehearsalState, Runtime], object],
+    event: Json,
+    context: LambdaContext,
+    *,
+    reads_secrets: bool = False,
+    reads_any_state: bool = False,
+) -> Json:
+    """Carry out a step of the state machine of rehearsals: see `run`."""
+    read = RehearsalState.read_at_the_end if reads_any_state else RehearsalState.read
+
+    @wraps(step)
+    def carry_out(event: Json, runtime: Runtime) -> object:
+        return step(read(event["state"]), runtime)
 
     return run(carry_out, event, context, reads_secrets=reads_secrets)
 

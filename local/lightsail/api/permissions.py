@@ -5,7 +5,8 @@ engine checks its signature before it refuses the unknown service. The second fi
 access key. The third, SimulatePrincipalPolicy, evaluates the policies of that role or user.
 
 The resource is the ARN of the service for calls that change one container service. For all others,
-also for reads, it is `*`. Conditions may ask for the tags of that one service.
+also for reads, it is `*`. Conditions may ask for the tags of that one service, and for those that a
+request sets or removes.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,6 +35,7 @@ _ON_ONE_SERVICE = (
     *("CreateContainerServiceDeployment", "DeleteContainerService", "UpdateContainerService"),
     *("TagResource", "UntagResource"),
 )
+_TAG_KEYS = "aws:TagKeys"
 _SIGNATURE_ERRORS = (
     *("ExpiredTokenException", "IncompleteSignatureException", "InvalidSignatureException"),
     *("MissingAuthenticationTokenException", "UnrecognizedClientException"),
@@ -76,12 +78,20 @@ class Permissions:
         operation: str,
         service_arn: str,
         tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
     ) -> None:
-        """Raise the ApiError of AWS if the call is not allowed."""
+        """Raise the ApiError of AWS if the call is not allowed. `tags` are those of the service."""
+        conditions = _of_request(parameters)
+        if operation in _ON_ONE_SERVICE:
+            conditions |= {f"aws:ResourceTag/{key}": [value] for key, value in tags.items()}
         try:
             await self._check_signature(request, body)
             await asyncio.to_thread(
-                self._check_policies, _access_key(request.headers), operation, service_arn, tags
+                self._check_policies,
+                _access_key(request.headers),
+                operation,
+                service_arn,
+                conditions,
             )
         except (aiohttp.ClientError, BotoCoreError, ClientError, OSError) as problem:
             _LOG.error("IAM at %s does not answer: %s", self._endpoint, problem)
@@ -103,7 +113,11 @@ class Permissions:
             raise ApiError(code, text)
 
     def _check_policies(
-        self, access_key: str, operation: str, service_arn: str, tags: Mapping[str, str]
+        self,
+        access_key: str,
+        operation: str,
+        service_arn: str,
+        conditions: Mapping[str, Sequence[str]],
     ) -> None:
         if _ROOT_KEY.fullmatch(access_key):
             return
@@ -116,12 +130,11 @@ class Permissions:
             ResourceArns=[resource],
             ContextEntries=[
                 {
-                    "ContextKeyName": f"aws:ResourceTag/{key}",
-                    "ContextKeyValues": [value],
-                    "ContextKeyType": "string",
+                    "ContextKeyName": key,
+                    "ContextKeyValues": list(values),
+                    "ContextKeyType": "stringList" if key == _TAG_KEYS else "string",
                 }
-                for key, value in tags.items()
-                if operation in _ON_ONE_SERVICE
+                for key, values in conditions.items()
             ],
         )["EvaluationResults"]
         decision = results[0]["EvalDecision"]
@@ -165,6 +178,16 @@ class Permissions:
             for each in versions.paginate(FunctionName=function["FunctionName"])
             for version in each["Versions"]
         ]
+
+
+def _of_request(parameters: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """The condition keys for the tags that a request sets or removes."""
+    tags = {each.get("key", ""): each.get("value", "") for each in parameters.get("tags", ())}
+    keys = [*tags, *parameters.get("tagKeys", ())]
+    found: dict[str, Sequence[str]] = {
+        f"aws:RequestTag/{key}": [value] for key, value in tags.items()
+    }
+    return found | ({_TAG_KEYS: keys} if keys else {})
 
 
 def _function_caller(function: Mapping[str, Any]) -> tuple[str, Caller]:

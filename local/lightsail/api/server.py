@@ -77,7 +77,7 @@ class Server:
         if self._permissions is not None:
             arn = self._region.service_arn(parameters)
             tags = self._region.service_tags(parameters)
-            await self._permissions.check(request, body, operation, arn, tags)
+            await self._permissions.check(request, body, operation, arn, tags, parameters)
         answer = await self._operations.perform(operation, parameters)
         return self._wire.render(operation, answer)
 

@@ -157,6 +157,44 @@ def test_a_deployment_may_be_refused_for_a_tag_of_the_service(
     assert refused["Code"] == "AccessDeniedException"
 
 
+def test_a_service_may_be_created_only_with_the_tags_that_the_policy_asks_for(
+    call_as: Callable[..., dict[str, str] | None], guarded: Emulator
+) -> None:
+    create = "lightsail:CreateContainerService"
+    with_tag = {"StringEquals": {"aws:RequestTag/lightgate:stack": "lightgate"}}
+    statement: Any = {**allow(create, "*"), "Condition": with_tag}
+    request = {"serviceName": "made", "power": "nano", "scale": 1}
+    tags = [{"key": "lightgate:stack", "value": "lightgate"}]
+    operation = "create_container_service"
+
+    refused = call_as("untagged", statement, operation, **request)
+    assert refused is not None
+    assert refused["Code"] == "AccessDeniedException"
+    wrong = [{"key": "lightgate:stack", "value": "another"}]
+    assert call_as("wrongly", statement, operation, **request, tags=wrong) is not None
+    assert call_as("creator", statement, operation, **request, tags=tags) is None
+    [made] = guarded.api.get_container_services(serviceName="made")["containerServices"]
+    assert made["tags"] == tags
+
+
+def test_only_a_service_with_its_tag_may_be_deleted(
+    call_as: Callable[..., dict[str, str] | None], guarded: Emulator
+) -> None:
+    guarded.service("kept")
+    guarded.service("temporary")
+    tags = [{"key": "lightgate:rehearsal", "value": "r1"}]
+    guarded.api.tag_resource(resourceName="temporary", tags=tags)
+    with_tag = {"StringLike": {"aws:ResourceTag/lightgate:rehearsal": "*"}}
+    statement: Any = {
+        **allow("lightsail:DeleteContainerService", "*"),
+        "Condition": with_tag,
+    }
+    operation = "delete_container_service"
+
+    assert call_as("sweeper-1", statement, operation, serviceName="kept") is not None
+    assert call_as("sweeper-2", statement, operation, serviceName="temporary") is None
+
+
 def user(engine: str, guarded: Emulator, name: str) -> Any:
     """A client of Lightsail for a new user."""
     iam = client("iam", engine)

@@ -19,6 +19,7 @@ _SNAPSHOTS = {
     "DBSnapshotIdentifier": "snapshot",
     "DBClusterSnapshotIdentifier": "cluster-snapshot",
 }
+_GROUPS = {"subgrp": "DBSubnetGroupName", "pg": "DBParameterGroupName"}
 _DATABASES = {"DBInstanceIdentifier": "db", "DBClusterIdentifier": "cluster"}
 
 
@@ -58,7 +59,13 @@ def _rds(operation: str, parameters: Json) -> Iterator[Need]:
     for resource in [*database, *snapshot] or ["*"]:
         arn = resource if resource == "*" else _arn("rds", resource)
         yield Need(action=f"rds:{operation}", resource=arn, request_tags=tags)
-    for resource in snapshot if tags else ():
+    made = database if operation == "RestoreDBInstanceFromDBSnapshot" else snapshot
+    if operation == "RestoreDBInstanceFromDBSnapshot":
+        for kind, name in _GROUPS.items():
+            if name in parameters:
+                arn = _arn("rds", f"{kind}:{parameters[name]}")
+                yield Need(action=f"rds:{operation}", resource=arn, request_tags=tags)
+    for resource in made if tags else ():
         arn = _arn("rds", resource)
         yield Need(action="rds:AddTagsToResource", resource=arn, request_tags=tags)
 
@@ -79,8 +86,10 @@ def _lightsail(operation: str, parameters: Json) -> Iterator[Need]:
     if operation.startswith("Get"):
         yield Need(action=action, resource="*")
     elif "serviceName" in parameters:
-        name = parameters["serviceName"]
-        yield Need(action=action, resource=_arn("lightsail", f"ContainerService/{name}"))
+        arn = _arn("lightsail", f"ContainerService/{parameters['serviceName']}")
+        yield Need(action=action, resource=arn, request_tags=tags)
+        if tags:
+            yield Need(action="lightsail:TagResource", resource=arn, request_tags=tags)
     elif operation == "DeleteRelationalDatabaseSnapshot":
         name = parameters["relationalDatabaseSnapshotName"]
         yield Need(action=action, resource=_arn("lightsail", f"RelationalDatabaseSnapshot/{name}"))

@@ -9,6 +9,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
 from tests.component.lightsail_databases import LightsailDatabases
+from tests.component.lightsail_service import LightsailService
 from tests.support.rights.grants import ACCOUNT, REGION
 
 
@@ -40,11 +41,14 @@ def tags_of(arn: str) -> Mapping[str, str]:
         case "lightsail":
             return _of_lightsail(*resource.split("/", 1))
         case "rds":
-            return _of_snapshot(*resource.split(":", 1))
+            return _of_rds(*resource.split(":", 1))
     return {}
 
 
 def _of_lightsail(kind: str, name: str) -> Mapping[str, str]:
+    if kind == "ContainerService" and LightsailService.newest is not None:
+        runner = LightsailService.newest.services.get(name)
+        return {} if runner is None else runner.service.tags
     newest = LightsailDatabases.newest
     if kind != "RelationalDatabaseSnapshot" or newest is None:
         return {}
@@ -76,9 +80,10 @@ def _of_parameter(name: str) -> Mapping[str, str]:
     return {}
 
 
-def _of_snapshot(kind: str, name: str) -> Mapping[str, str]:
+def _of_rds(kind: str, name: str) -> Mapping[str, str]:
     backend: Any = rds_backends[ACCOUNT][REGION]
     known = {
+        "db": backend.databases,
         "snapshot": backend.database_snapshots,
         "cluster-snapshot": backend.cluster_snapshots,
     }

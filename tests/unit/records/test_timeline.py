@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from lightgate.records.release_record import ReadableRecord, ReleaseStage, StageName
+from lightgate.records.release_record import ReadableRecord, RecordKind, ReleaseStage, StageName
 from lightgate.records.timeline import timeline
-from lightgate.release.release import ReleaseKind
 
 BEGIN = datetime(2026, 11, 29, 9, 10, 1, tzinfo=UTC)
 
@@ -21,7 +20,7 @@ def test_within_one_second_the_cause_stands_before_the_effect() -> None:
     record = ReadableRecord(
         app="crops",
         release="20261129t091001z-7849e651-b597",
-        kind=ReleaseKind.COMMAND,
+        kind=RecordKind.COMMAND,
         status="SUCCEEDED",
         started_at=BEGIN,
         ended_at=at(9.5),

@@ -25,7 +25,7 @@ def test_at_most_forty_problems_are_reported() -> None:
     document = {f"k{number}": 0 for number in range(100)}
     unknown = (
         "is not a known key; allowed is serviceName, repository, containers, tags, stage, "
-        "database, requirePrivateDatabase, migrations, rollback, environment, secrets, "
+        "database, requirePrivateDatabase, migrations, rollback, rehearsal, environment, secrets, "
         "publicEndpoint, verification, unprotected, pollSeconds, deploymentTimeoutSeconds or "
         "platformPatienceSeconds"
     )

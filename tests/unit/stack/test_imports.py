@@ -30,16 +30,24 @@ USERS = {
     },
     "lightgate.deployment.compiler": {
         *("admit", "deploy", "roll_back", "record_outcome", "start_next", "clean_up", "reconcile"),
+        *("admit_rehearsal", "run_rehearsal"),
     },
     "lightgate.spec.parser": {
         *("admit", "deploy", "roll_back", "verify_release", "receive_push", "reconcile"),
         *("record_outcome", "prune_snapshots", "start_next", "clean_up"),
+        *("admit_rehearsal", "run_rehearsal", "record_rehearsal"),
     },
     "lightgate.spec.keys": {
         *("admit", "deploy", "roll_back", "verify_release", "receive_push", "reconcile"),
         *("record_outcome", "prune_snapshots", "start_next", "clean_up"),
+        *("admit_rehearsal", "run_rehearsal", "record_rehearsal"),
     },
-    "lightgate.migrations.permit_policy": {"admit", "check_deployment", "roll_back"},
+    "lightgate.migrations.permit_policy": {
+        "admit",
+        "check_deployment",
+        "roll_back",
+        "run_rehearsal",
+    },
     # Each adapter is loaded when a step first asks for it.
     "lightgate.aws.rds": set(),
     "lightgate.aws.secretsmanager": set(),

@@ -9,7 +9,8 @@ from tests.support.template import read_template
 
 RESOURCES: Any = read_template()["Resources"]
 MESSAGES = {"plan.json", "status.json", "result.json"}
-WRITERS_OF_PERMITS = {"Admit", "Deploy", "CheckDeployment", "RollBack", "RecordOutcome",
+WRITERS_OF_PERMITS = {
+    "RunRehearsal","Admit", "Deploy", "CheckDeployment", "RollBack", "RecordOutcome",
                       "StartNext", "CleanUp", "Reconcile"}  # fmt: skip
 
 
@@ -57,6 +58,7 @@ def test_messages_are_read_where_gates_are_listened_to_and_written_by_none_of_ou
         "CheckDeployment": reads,
         "RecordOutcome": reads,
         "RollBack": {("s3:PutObject", "classifier.json"), *reads},
+        "RunRehearsal": {("s3:PutObject", "classifier.json"), *reads},
     }
     assert others == expected.get(name, set())
 

@@ -16,6 +16,7 @@ GATE_PROGRAMS = "lightgate.gate.programs."
 CALLED_FROM_OUTSIDE = {
     "handler": "Lambda calls it",
     "main": "the program starts there",
+    "measure": "the Django helper calls it by its name",
     "readinto": "io.BufferedReader calls it",
     "_create_connection": "aiohttp calls it",
     "do_GET": "http.server calls it",
@@ -25,8 +26,6 @@ CALLED_FROM_OUTSIDE = {
     "on_files": "MkDocs calls it",
     "on_page_markdown": "MkDocs calls it",
     "wait_seconds": "the patches of the engine read it by its path",
-    "read_measured": "what drives a rehearsal reads its result",
-    "longest_lock": "what drives a rehearsal compares it with its limit",
 }
 FOUND_BY_NAME = "local.lightsail.api.operations"
 """A request names the method that answers it."""

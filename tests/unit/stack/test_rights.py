@@ -136,3 +136,43 @@ def test_tags_are_removed_only_in_repositories_with_the_tag_of_this_stack() -> N
     assert allowed("ReconcileFunction", remove, "repository/crops", has=OWN)
     for tags in ({}, OTHER):
         assert not allowed("ReconcileFunction", remove, "repository/crops", has=tags)
+
+
+REHEARSED = {**OWN, "lightgate:rehearsal": "crops-1"}
+NOT_REHEARSED = ({}, OWN, {**OTHER, "lightgate:rehearsal": "crops-1"}, {"lightgate:rehearsal": "x"})
+TEMPORARY = "db:lightgate-rehearsal-1"
+
+
+@pytest.mark.parametrize("function", ["RemoveRehearsalFunction", "ReconcileFunction"])
+def test_only_what_has_the_name_and_the_tags_of_a_rehearsal_may_be_deleted(function: str) -> None:
+    for action, resource in {
+        "rds:DeleteDBInstance": TEMPORARY,
+        "lightsail:DeleteContainerService": "ContainerService/1",
+    }.items():
+        assert allowed(function, action, resource, has=REHEARSED)
+        for tags in NOT_REHEARSED:
+            assert not allowed(function, action, resource, has=tags)
+    assert not allowed(function, "rds:DeleteDBInstance", "db:crops-db", has=REHEARSED)
+
+
+def test_only_what_can_be_deleted_again_is_created() -> None:
+    function = "PrepareRehearsalFunction"
+    for action, resource in {
+        "rds:RestoreDBInstanceFromDBSnapshot": TEMPORARY,
+        "rds:AddTagsToResource": TEMPORARY,
+        "lightsail:CreateContainerService": "ContainerService/1",
+        "lightsail:TagResource": "ContainerService/1",
+    }.items():
+        assert allowed(function, action, resource, gives=REHEARSED)
+        for tags in NOT_REHEARSED:
+            assert not allowed(function, action, resource, gives=tags)
+    for action in ("rds:RestoreDBInstanceFromDBSnapshot", "rds:AddTagsToResource"):
+        assert not allowed(function, action, "db:crops-db", gives=REHEARSED)
+
+
+def test_a_rehearsal_deploys_to_no_service_of_an_app() -> None:
+    create = "lightsail:CreateContainerServiceDeployment"
+
+    assert allowed("RunRehearsalFunction", create, "ContainerService/1", has=REHEARSED)
+    for tags in NOT_REHEARSED:
+        assert not allowed("RunRehearsalFunction", create, "ContainerService/1", has=tags)

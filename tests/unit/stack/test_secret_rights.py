@@ -12,6 +12,9 @@ TAGGED = {"Null": {"aws:ResourceTag/lightgate:app": "false"}}
 OF_RDS = {"StringEquals": {"aws:ResourceTag/aws:secretsmanager:owningService": "rds"}}
 
 
+READERS = {"Deploy", "RollBack", "RunRehearsal"}
+
+
 def statements() -> dict[str, list[Any]]:
     """The statements of each function that let it read values."""
     return {
@@ -30,18 +33,18 @@ def place(statement: Any) -> str:
     return str(statement["Resource"]["Fn::Sub"].partition("${AWS::AccountId}:")[2])
 
 
-def test_only_deploy_and_roll_back_read_secrets() -> None:
+def test_only_steps_that_create_a_deployment_read_secrets() -> None:
     readers = {
         name
         for name, found in statements().items()
         if any(place(one) != "parameter/${AWS::StackName}/apps/*" for one in found)
     }
 
-    assert readers == {"Deploy", "RollBack"}
+    assert readers == READERS
 
 
 def test_a_secret_is_read_by_its_tag_its_prefix_or_its_database_only() -> None:
-    for name in ("Deploy", "RollBack"):
+    for name in READERS:
         found = {place(one): one.get("Condition") for one in statements()[name]}
 
         assert found == {

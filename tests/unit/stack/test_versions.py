@@ -17,13 +17,16 @@ from tests.unit.stack.transformed import transformed
 
 LONGEST_DESCRIPTION = 256
 LONGEST_LAYER = 9_999_999
+MACHINES = ("ReleaseStateMachine", "RehearsalStateMachine")
 
 
 def steps() -> list[str]:
-    """The functions that the state machine calls."""
-    substitutions = read_template()["Resources"]["ReleaseStateMachine"]["Properties"][
-        "DefinitionSubstitutions"
-    ]
+    """The functions that the state machines call."""
+    return [name for machine in MACHINES for name in steps_of(machine)]
+
+
+def steps_of(machine: str) -> list[str]:
+    substitutions = read_template()["Resources"][machine]["Properties"]["DefinitionSubstitutions"]
     return [name.removesuffix("Arn") for name in substitutions if name.endswith("FunctionArn")]
 
 
@@ -78,11 +81,12 @@ def names_in(text: str) -> list[str]:
     return [part.partition("}")[0] for part in text.split("${")[1:]]
 
 
-def test_the_state_machine_calls_a_published_version_of_each_function() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_state_machine_calls_a_published_version_of_each_function(machine: str) -> None:
     resources = transformed()
-    substitutions = resources["ReleaseStateMachine"]["Properties"]["DefinitionSubstitutions"]
+    substitutions = resources[machine]["Properties"]["DefinitionSubstitutions"]
 
-    for name in steps():
+    for name in steps_of(machine):
         logical_id, _ = versions(resources)[name]
         assert substitutions[f"{name}Arn"] == {"Ref": logical_id}
 
@@ -152,21 +156,27 @@ def test_the_description_of_a_version_is_never_too_long(name: str) -> None:
 
     longest = text.replace("${Layer}", str(LONGEST_LAYER))
     for parameter, described in read_template()["Parameters"].items():
-        size = described.get("MaxLength") or len(str(described.get("MaxValue", "")))
+        allowed = described.get("AllowedValues", [described.get("MaxValue", "")])
+        size = described.get("MaxLength") or max(len(str(value)) for value in allowed)
         longest = longest.replace(f"${{{parameter}}}", "x" * size if size else "too long" * 99)
 
     assert "${" not in longest
     assert len(longest) <= LONGEST_DESCRIPTION
 
 
-def test_the_role_of_the_state_machine_may_call_every_version_of_its_functions() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_role_of_the_state_machine_may_call_every_version_of_its_functions(
+    machine: str,
+) -> None:
     """Running executions use the role as it is now, and call older versions."""
     statements = [
         statement
-        for policy in transformed()["ReleaseStateMachineRole"]["Properties"]["Policies"]
+        for policy in transformed()[f"{machine}Role"]["Properties"]["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Action"] == "lambda:InvokeFunction"
     ]
 
     allowed = [json.dumps(resource) for each in statements for resource in each["Resource"]]
-    assert sorted(allowed) == sorted(json.dumps({"Fn::Sub": f"${{{n}.Arn}}:*"}) for n in steps())
+    assert sorted(allowed) == sorted(
+        json.dumps({"Fn::Sub": f"${{{n}.Arn}}:*"}) for n in steps_of(machine)
+    )

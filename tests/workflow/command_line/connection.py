@@ -40,6 +40,7 @@ class WorldConnection(Connection):
         return {
             "AppsPath": f"/{STACK}/apps",
             "StateMachineArn": self._world.machine.arn,
+            "RehearsalStateMachineArn": f"{self._world.machine.arn[: -len('release')]}rehearsal",
             "TableName": self._world.table.name,
             "EvidenceBucketName": EVIDENCE,
         }

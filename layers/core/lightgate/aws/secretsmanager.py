@@ -94,6 +94,7 @@ class Secrets:
             version=ids[0] if len(ids) == 1 else None,
             rotates=answer.get("RotationEnabled", False),
             key=answer.get("KmsKeyId"),
+            changed_at=answer.get("LastChangedDate"),
         )
         return {reference: stored}
 
@@ -122,6 +123,7 @@ class Secrets:
             tags=_tags(tags["TagList"]),
             version=f"{listed['Version']} {listed['LastModifiedDate'].isoformat()}",
             key=listed.get("KeyId"),
+            changed_at=listed["LastModifiedDate"],
         )
 
     def _read(self, reference: SecretReference) -> str:

@@ -7,6 +7,7 @@ runs, so this rule does, before anything is changed.
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from lightgate.checks.finding import Check, Finding, failure, ok, unknown, warning
 from lightgate.names import APP_TAG
@@ -24,13 +25,15 @@ class StoredSecret:
     """What a store says of a secret, without its value.
 
     `version` is None for a secret without a value in the wanted stage. `key` is the KMS key, None
-    for the one of AWS.
+    for the one of AWS. `changed_at` is when anything of it was last changed, None if that is
+    unknown.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
     rotates: bool = False
     key: str | None = None
+    changed_at: datetime | None = None
 
 
 def why_foreign(

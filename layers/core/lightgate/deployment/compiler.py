@@ -19,7 +19,7 @@ from typing import Any
 from lightgate.deployment.python_call import helper_words
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.config_defaults import without_defaults
-from lightgate.gate.packaging import CLASSIFIER, Programs, program_hash
+from lightgate.gate.packaging import CLASSIFIER, REHEARSAL, Programs, program_hash
 from lightgate.image.config import ImageConfig
 from lightgate.names import (
     MAILBOX_VARIABLE,
@@ -92,6 +92,7 @@ class _Inputs:
     secrets: Mapping[SecretReference, str]
     mailboxes: Mapping[str, str]
     part: Part
+    rehearses: bool
 
 
 def compile_deployment(
@@ -106,6 +107,7 @@ def compile_deployment(
     part: Part = Part.WHOLE,
     code: str | None = None,
     restores: str = "",
+    rehearses: bool = False,
     schema_check: str = UNCHECKED,
     programs: Programs | None = None,
 ) -> Request:
@@ -118,6 +120,7 @@ def compile_deployment(
     `allow_destructive` overrides the spec's policy for this release. `code` is the release that
     first deployed this image, if that was another one: the gates compare its migrations with those
     of the database. `restores` is the release whose migrations the command reverses, if it does.
+    `rehearses` says that the gates also measure what the command does. They need channels for it.
     `schema_check` says whether the gates of APP compare the schema with their code. `programs`
     are in every container as plain text if the whole deployment is
     small enough.
@@ -138,6 +141,7 @@ def compile_deployment(
         secrets=secrets,
         mailboxes=mailboxes,
         part=part,
+        rehearses=rehearses,
     )
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
     if programs is None and size_of(request) > PLAIN_REQUEST_BYTES:
@@ -238,7 +242,7 @@ def _supervisor_config(
     runs_to_an_end = spec.runs_to_an_end(container.name)
     around = {"before": commands.before, "then": commands.then}
     reads_plan = spec.reads_plan(container.name)
-    django = _django(spec, container, commands.main, inputs.restores) if reads_plan else None
+    django = _django(spec, container, commands.main, inputs) if reads_plan else None
     check = container.health_check
     whole = {
         **_waiter_config(container, inputs.code, ports),
@@ -292,7 +296,7 @@ def _mailbox(spec: AppSpec, container: Container) -> Request:
 
 
 def _django(
-    spec: AppSpec, container: Container, command: tuple[str, ...], restores: str
+    spec: AppSpec, container: Container, command: tuple[str, ...], inputs: _Inputs
 ) -> Request:
     """The settings with which the gate reads the migrations of a Django app."""
     migrations, call = spec.migrations, call_of(container)
@@ -305,13 +309,13 @@ def _django(
         "allowDestructive": migrations.allow_destructive,
         "automaticRollback": [one.value for one in migrations.automatic_rollback],
         "declared": dict(migrations.declared),
-        "classifier": program_hash(CLASSIFIER),
+        "classifier": program_hash(REHEARSAL if inputs.rehearses else CLASSIFIER),
         "lockRisk": migrations.lock_risk.value,
         "largeTableRows": migrations.large_table_rows,
         "lockTimeoutSeconds": migrations.lock_timeout_seconds,
         "requireLock": migrations.require_lock,
         "databaseTimeoutSeconds": migrations.database_timeout_seconds,
-        "restores": restores,
+        "restores": inputs.restores,
     }
 
 

@@ -21,6 +21,8 @@ FIRST_GATE_PORT = 61100
 
 # The program that judges a plan. A gate with a channel in S3 gets it there.
 CLASSIFIER = "django_classifier"
+# In a rehearsal the gate gets this one, which also measures what the command does.
+REHEARSAL = "django_rehearsal"
 # The programs that a supervisor gets if its configuration has the key, in this order.
 HELPERS = {"django": "django_helper", "mailbox": "s3_client", "classifier": CLASSIFIER}
 # The loader knows the programs by their numbers in this list.

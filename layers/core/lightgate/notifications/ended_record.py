@@ -19,11 +19,11 @@ from lightgate.records.release_record import (
     RecordedLive,
     RecordedMigration,
     RecordedSnapshot,
+    RecordKind,
     StageName,
     StartedBy,
 )
 from lightgate.records.starter import starter_of
-from lightgate.release.release import ReleaseKind
 from lightgate.release.unchecked_request import requested_starter
 from lightgate.spec.effect import Effect
 from lightgate.state import Facts, RollbackProgress
@@ -49,7 +49,7 @@ def ended_record(
     return ReadableRecord(
         app=report.app,
         release=report.release,
-        kind=report.kind,
+        kind=RecordKind(report.kind),
         status=report.conclusion.outcome.value,
         started_at=report.started_at,
         stage=report.stage,
@@ -103,7 +103,7 @@ def rollback_record(record: ReadableRecord, facts: Facts) -> ReadableRecord | No
     return ReadableRecord(
         app=record.app,
         release=rollback_marker(record.release),
-        kind=ReleaseKind.ROLLBACK,
+        kind=RecordKind.ROLLBACK,
         status=(Outcome.SUCCEEDED if back.is_good else Outcome.FAILED).value,
         started_at=back.begun_at,
         stage=record.stage,

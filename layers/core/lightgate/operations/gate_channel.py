@@ -17,15 +17,19 @@ from lightgate.spec.time_limits import WaitLimit
 LONGEST_MAILBOX = 3000
 
 
-def open_gate_channels(release: Release, runtime: Runtime) -> Mapping[str, str]:
+def open_gate_channels(
+    release: Release, runtime: Runtime, *, program: str = CLASSIFIER
+) -> Mapping[str, str]:
     """The value with which each gate reaches its channel: a secret, new for each attempt.
+
+    The gate judges its plan with the `program`, which it reads from the channel.
 
     Raises:
         RefusedError: a permit is void already, so nothing could be permitted any more.
     """
     if not release.asking_gates:
         return {}
-    classifier = program_text(CLASSIFIER)
+    classifier = program_text(program)
     for gate in release.asking_gates:
         permit = runtime.gate_channels.open(gate_address(release, gate), classifier)
         if permit.state is PermitState.VOID:

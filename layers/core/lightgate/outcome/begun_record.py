@@ -1,6 +1,6 @@
 """The readable record of a release that requests the lock."""
 
-from lightgate.records.release_record import RELEASING, ReadableRecord
+from lightgate.records.release_record import RELEASING, ReadableRecord, RecordKind
 from lightgate.records.starter import starter_of
 from lightgate.release.lock import LockAnswer
 from lightgate.release.unchecked_request import requested_starter
@@ -16,7 +16,7 @@ def begun_record(
     return ReadableRecord(
         app=admitted.app,
         release=release.id,
-        kind=release.kind,
+        kind=RecordKind(release.kind),
         status=RELEASING if has_lock else answer.status.value,
         started_at=release.started_at,
         stage=admitted.stage,

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.names import start_of
-from lightgate.records.release_record import RELEASING, ReadableRecord
-from lightgate.release.release import ReleaseKind
+from lightgate.records.release_record import RELEASING, ReadableRecord, RecordKind
 
 _WARNING = (
     "The record of this release has another shape than this version of Lightgate writes, so only a "
@@ -38,7 +37,7 @@ def earlier_record(
     return ReadableRecord(
         app=app,
         release=release,
-        kind=ReleaseKind(kind) if kind and kind in ReleaseKind else _kind_of(admitted),
+        kind=RecordKind(kind) if kind and kind in RecordKind else _kind_of(admitted),
         status=_text(outcome.get("status") or values.get("status")) or RELEASING,
         started_at=started_at,
         stage=_text(outcome.get("stage") or admitted.get("stage")),
@@ -60,11 +59,11 @@ def _start_of(release: str) -> datetime | None:
         return None
 
 
-def _kind_of(admitted: Mapping[str, Any]) -> ReleaseKind:
+def _kind_of(admitted: Mapping[str, Any]) -> RecordKind:
     if admitted.get("command") is not None:
-        return ReleaseKind.COMMAND
+        return RecordKind.COMMAND
     is_rollback = admitted.get("rollbackTo") is not None
-    return ReleaseKind.ROLLBACK if is_rollback else ReleaseKind.IMAGE
+    return RecordKind.ROLLBACK if is_rollback else RecordKind.IMAGE
 
 
 def _members(value: object) -> Mapping[str, Any]:

@@ -12,12 +12,22 @@ from typing import Any
 
 from lightgate.migrations.compatibility import Judgement
 from lightgate.records.recorded_outcome import Cost
+from lightgate.records.rehearsed import Rehearsed
 from lightgate.release.release import ReleaseKind
 from lightgate.spec.effect import Effect
 
 _SCHEMA_VERSION = 1
 # The status of a release until it has ended.
 RELEASING = "RELEASING"
+
+
+class RecordKind(enum.StrEnum):
+    """What is on record: a release of one of its kinds, or a rehearsal."""
+
+    IMAGE = ReleaseKind.IMAGE.value
+    ROLLBACK = ReleaseKind.ROLLBACK.value
+    COMMAND = ReleaseKind.COMMAND.value
+    REHEARSAL = "REHEARSAL"
 
 
 class StartedBy(enum.StrEnum):
@@ -132,12 +142,13 @@ class ReadableRecord:
     or of its refusal. `take_back` are the inputs of the executions that reverse its migrations.
     `summary` is the first sentence of its message. `unlisted` are migrations
     that no report had room for. `evidence` is the key of its evidence file in S3. `live` is None
-    if none was live, or if that is unknown: `is_down` tells them apart.
+    if none was live, or if that is unknown: `is_down` tells them apart. `rehearsal` has the facts
+    of a rehearsal.
     """
 
     app: str
     release: str
-    kind: ReleaseKind
+    kind: RecordKind
     status: str
     started_at: datetime
     schema_version: int = _SCHEMA_VERSION
@@ -179,3 +190,4 @@ class ReadableRecord:
     evidence: str | None = None
     take_back: Sequence[Mapping[str, Any]] = ()
     spec_version: int | None = None
+    rehearsal: Rehearsed | None = None

@@ -11,11 +11,11 @@ from lightgate.records.release_record import (
     MigrationStatus,
     ReadableRecord,
     RecordedMigration,
+    RecordKind,
     StageName,
     StartedBy,
 )
 from lightgate.records.wording import seconds
-from lightgate.release.release import ReleaseKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +90,10 @@ def started_by(record: ReadableRecord) -> str:
             return f"by push of {image}, whose event never came"
         case StartedBy.RELEASE:
             return f"to roll back {record.caused_by}"
-    if record.kind is ReleaseKind.ROLLBACK:
+    if record.kind is RecordKind.ROLLBACK:
         to = "" if record.rollback_to is None else f" to version {record.rollback_to}"
         return f"by {who}: rollback{to}"
-    if record.kind is ReleaseKind.COMMAND:
+    if record.kind is RecordKind.COMMAND:
         return f"by {who}: {' '.join(record.command or ())}"
     return f"by {who}"
 
@@ -101,7 +101,7 @@ def started_by(record: ReadableRecord) -> str:
 def _plan(record: ReadableRecord) -> Sequence[str]:
     """The planned migrations, each with its class and the operations that decide it."""
     if not record.migrations:
-        return ["nothing pending"] if record.kind is ReleaseKind.IMAGE else []
+        return ["nothing pending"] if record.kind is RecordKind.IMAGE else []
     longest = max(len(one.name) for one in record.migrations)
     lines = [_planned(one, longest) for one in record.migrations]
     return [*lines, f"{record.unlisted} more"] if record.unlisted else lines
@@ -151,7 +151,7 @@ def applied(record: ReadableRecord) -> str:
 
     Only a release that made a deployment can know that there are none.
     """
-    if record.kind is ReleaseKind.COMMAND or (record.version is None and not record.migrations):
+    if record.kind is RecordKind.COMMAND or (record.version is None and not record.migrations):
         return "-"
     total = len(record.migrations) + record.unlisted
     if any(one.status is MigrationStatus.UNKNOWN for one in record.migrations):

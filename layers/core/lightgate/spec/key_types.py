@@ -216,6 +216,7 @@ def _environment(node: Node) -> Mapping[str, str]:
     return values
 
 
+VARIABLE = text(_VARIABLE, "the name of a variable: letters, digits and _", 256)
 ENVIRONMENT = ValueKind(_environment, _map(_VARIABLES, _ANY_TEXT))
 
 

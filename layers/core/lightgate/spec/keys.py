@@ -591,6 +591,44 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """How `lightgate rehearse` runs the pending migrations on a temporary copy of the database. The
+    gate gets these variables and no others, so that no migration sends mail or charges a card.
+    docs/rehearsal.md has the whole procedure.
+    """
+
+    database_variable: str = key(
+        "databaseVariable",
+        key_types.VARIABLE,
+        "The variable of `environment` or `secrets` that says where the database is: a URL, a "
+        "host, or a host with a port. Lightgate puts the address of the copy into it.",
+        example="DATABASE_URL",
+    )
+    environment: Mapping[str, str] = key(
+        "environment",
+        key_types.ENVIRONMENT,
+        "Variables of the rehearsal. None of the app or of its containers is added.",
+        example={"DJANGO_SETTINGS_MODULE": "crops.settings"},
+        default_factory=dict,
+    )
+    secrets: Mapping[str, SecretReference] = key(
+        "secrets",
+        key_types.SECRETS,
+        "Secret variables of the rehearsal, as references. None of the app or of its containers "
+        "is added.",
+        default_factory=dict,
+    )
+    max_lock_seconds: int | None = key(
+        "maxLockSeconds",
+        whole(1, 3600),
+        "How long a migration may hold a lock for which reads or writes of the app wait. A "
+        "rehearsal with a longer lock FAILED. If it is left out, no lock is too long.",
+        example=5,
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppSpec:
     """One app: the containers, the service, and the pushes that Lightgate releases. The spec is
     stored as JSON of at most 8192 bytes.
@@ -651,6 +689,7 @@ class AppSpec:
         "Whether Lightgate may change the database after a release has failed.",
         default_factory=Rollback,
     )
+    rehearsal: Rehearsal | None = key("rehearsal", object_of(Rehearsal), default=None)
     environment: Mapping[str, str] = key(
         "environment",
         key_types.ENVIRONMENT,

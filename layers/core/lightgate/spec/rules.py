@@ -82,6 +82,7 @@ class _Rules:
         self._check_tags()
         self._check_database()
         self._check_variables()
+        self._check_rehearsal()
         self._check_secret_arns()
         self._check_dependencies()
         self._check_images()
@@ -158,6 +159,8 @@ class _Rules:
             (("secrets",), self._spec.secrets),
             *((("containers", n, "secrets"), c.secrets) for n, c in self._spec.containers.items()),
         ]
+        if self._spec.rehearsal is not None:
+            places.append((("rehearsal", "secrets"), self._spec.rehearsal.secrets))
         for place, secrets in places:
             for name, one in secrets.items():
                 # Those at the top of the spec are in every container as well.
@@ -192,6 +195,7 @@ class _Rules:
         owners: list[tuple[str, ...]] = [
             (),
             *(("containers", name) for name in self._spec.containers),
+            ("rehearsal",),
         ]
         for owner in owners:
             plain, secret = (self._root.at(*owner, key).value for key in ("environment", "secrets"))
@@ -200,6 +204,28 @@ class _Rules:
                     self._report(
                         "stands in environment too; keep one of the two", *owner, "secrets", name
                     )
+
+    def _check_rehearsal(self) -> None:
+        """A rehearsal restores a snapshot of RDS, and must not reach the app's own database."""
+        rehearsal, database = self._spec.rehearsal, self._spec.database
+        if rehearsal is None:
+            return
+        if self._was_read("database") and (database is None or database.instance is None):
+            self._report(
+                "needs database.instance: only a snapshot of an RDS instance can be rehearsed on; "
+                "remove this key, or name the instance",
+                "rehearsal",
+            )
+        variable = rehearsal.database_variable
+        places = [("rehearsal", key) for key in ("environment", "secrets", "databaseVariable")]
+        if all(self._was_read(*place) for place in places) and variable not in (
+            rehearsal.environment.keys() | rehearsal.secrets.keys()
+        ):
+            self._report(
+                f"{shown(variable)} is in neither environment nor secrets of the rehearsal, which "
+                "has no other variables; add it there",
+                *("rehearsal", "databaseVariable"),
+            )
 
     def _check_dependencies(self) -> None:
         """Afterwards the spec names no container that does not exist."""

@@ -1,7 +1,8 @@
 """Reconcile: find pushes and ended releases whose events never came.
 
 ECR and Step Functions deliver events on a best-effort basis. On a schedule, this step starts the
-release of a missed push, ends abandoned releases, sends unsent messages, and removes old pin tags.
+release of a missed push, ends abandoned releases, sends unsent messages, removes old pin tags and
+what stopped rehearsals have left.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from lightgate.operations.recover_abandoned import (
     start_waiting_release,
 )
 from lightgate.operations.remove_old_pins import Watched, remove_old_pins
+from lightgate.operations.sweep_rehearsals import sweep_rehearsals
 from lightgate.release.lock import Lock, next_to_start, whole_seconds
 from lightgate.release.request import broken_spec_request, missed_request
 from lightgate.release.tag_changes import Change, changes, dealt_with
@@ -45,10 +47,11 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
     started: list[str] = []
     troubled: list[str] = []
     began, stack = runtime.now(), runtime.settings.stack_id
-    held, watched = _Held(), list[Watched | None]()
+    held, watched, apps = _Held(), list[Watched | None](), list[str]()
     try:
         last_run = runtime.tag_checks.last_run(stack)
         for text in runtime.apps.all():
+            apps.append(text.app)
             try:
                 name = _reconcile_app(text, last_run, watched, runtime)
                 held.add(runtime.locks.read(text.app), runtime.now())
@@ -64,12 +67,21 @@ def reconcile(_event: Json, runtime: Runtime) -> Json:
             runtime.tag_checks.ran(stack, began)
             _remove_old_pins(watched, runtime)
     finally:
+        _sweep_rehearsals(apps, runtime)
         # Last, because SNS may not answer before this function times out.
         troubled += _send_owed_messages(runtime)
         check_subscribers(runtime)
     missed_pushes(len(started), runtime)
     releases_held(held.waiting, held.longest.total_seconds(), runtime)
     return {"started": started, "troubled": list(dict.fromkeys(troubled))}
+
+
+def _sweep_rehearsals(apps: Sequence[str], runtime: Runtime) -> None:
+    """The log has an error if AWS refuses it, and so the alarm ErrorAlarm tells of it."""
+    try:
+        sweep_rehearsals(apps, runtime)
+    except Exception:
+        runtime.logger.exception("what rehearsals have left could not be removed")
 
 
 def _remove_old_pins(watched: Sequence[Watched | None], runtime: Runtime) -> None:

@@ -71,6 +71,7 @@ class Helper:
         self.channel, self.config = channel, config
         self.permitted: str | None = None  # the hash of a plan
         self.describe: Judge | None = None
+        self.measuring: Any = None  # in a rehearsal what measures the command
         self.has_ended_wait = False  # of the command for a lock
         self.reported = ""  # the hash of the plan that was reported last
         self.until = monotonic() + 10**7  # the end of the permit
@@ -137,6 +138,8 @@ class Helper:
             self.tell_state()
         plan = self.read_plan()
         self.report_plan(plan)
+        if self.measuring:
+            self.measuring = self.measuring(self, plan)
         found = self.attempts.find()
         if self.config["rollback"]:
             return self.open_for_rollback(plan, found)
@@ -252,6 +255,7 @@ class Helper:
             raise StaysShut("mailbox", "the classifier is not the one of this release")
         names: dict[str, Any] = {"__name__": "lightgate_classifier"}
         builtins.exec(text, names)  # noqa: S102
+        self.measuring = names.get("measure")
         return lambda *given: names["main"](*given, self.config)
 
     def report_plan(self, plan: Plan) -> None:
@@ -336,7 +340,7 @@ class Helper:
         self.channel.send(do="run", main=is_main, pending=is_pending, **environment)
         watch = Watch(self.database, self.attempts, is_named)
         while True:
-            message = self.channel.receive(BEAT)
+            message = (self.measuring or self.channel).receive(BEAT)
             if message and message["do"] == "end":
                 return self.record_end(plan, message)
             if message and message["do"] == "look":
@@ -399,6 +403,8 @@ class Helper:
             self.channel.receive(BEAT)
 
     def record_end(self, plan: Plan, end: dict[str, Any]) -> None:
+        times = end.pop("times", [])
+        more = {"measured": self.measuring.end(times)} if self.measuring else {}
         self.database.db.close()  # it was idle, so the server or a proxy may have closed it
         self.database.connect()
         if not end["ok"]:
@@ -435,7 +441,7 @@ class Helper:
             )
         self.lock.release()
         error = None if is_good else end["error"]
-        self.channel.send(do="ended", error=error, cause=cause, **result)
+        self.channel.send(do="ended", error=error, cause=cause, **result, **more)
 
 
 def has_succeeded(found: dict[str, Any] | None) -> bool:

@@ -159,7 +159,8 @@ class Child:
         if begun and not self.line_was_read and not self.is_probe:
             self.line_was_read = True
             self.migration_ends(None)
-            self.migration, self.migration_began = begun, self.read_at
+            self.migration = begun
+            self.gate.times.append([begun, self.read_at])
             self.gate.emit("applying", migration=begun)
         if is_whole or len(self.unsent) > BACKLOG:
             self.flush()
@@ -176,9 +177,10 @@ class Child:
     def migration_ends(self, seconds: float | None) -> None:
         if self.migration:
             if seconds is None:
-                seconds = round(monotonic() - self.migration_began, 3)
+                seconds = round(monotonic() - self.gate.times[-1][1], 3)
             self.gate.emit("applied", migration=self.migration, seconds=seconds)
             self.gate.applied.append(self.migration)
+            self.gate.times[-1].append(seconds)
             self.migration = None
 
     def line_ends(self) -> None:

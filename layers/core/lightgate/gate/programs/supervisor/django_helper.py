@@ -157,7 +157,8 @@ class DjangoHelper(HelperProcess):
         error, child = failure and failure.error, failure and failure.child
         migration = child and child.migration
         detail = failure and failure.more.get("detail")
-        end = {"ok": not failure, "ran": self.ran, "began": self.gate.has_shown_a_migration}
+        end: dict[str, Any] = {"ok": not failure, "ran": self.ran, "times": self.gate.times}
+        end["began"] = self.gate.has_shown_a_migration
         self.send(do="end", error=error, migration=migration, detail=detail, **end)
         try:
             answer = self.answer()

@@ -56,6 +56,7 @@ class Gate:
         self.facts: list[str] = []
         self.clients: list[socket.socket] = []
         self.applied: list[str] = []
+        self.times: list[list[Any]] = []  # of each migration its name, begin, and seconds
         self.has_shown_a_migration = False
         self.result: dict[str, Any] = {}  # more fields of `succeeded`
         self.began: dict[bool, str] = {}  # when the command (False) or a migration (True) began

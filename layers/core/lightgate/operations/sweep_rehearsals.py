@@ -1,0 +1,67 @@
+"""Remove what rehearsals have left behind, and record those whose executions were stopped.
+
+A rehearsal removes its instance and its service itself. This is for one that was stopped, or whose
+removal failed. Only what has the name and the tags of a rehearsal of this stack is touched.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from lightgate.aws.stepfunctions import GONE
+from lightgate.aws.temporary_databases import Temporary
+from lightgate.operations.remove_temporary import remove_temporary
+from lightgate.records.release_record import RELEASING
+from lightgate.rehearsal.record import stopped_record
+from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL
+from lightgate.runtime import Runtime
+
+# Step Functions may not know an execution yet that has just begun.
+_KNOWN_AFTER = timedelta(hours=1)
+
+
+def sweep_rehearsals(apps: Iterable[str], runtime: Runtime) -> None:
+    """Idempotent. What cannot be deleted now is tried again by the next run of Reconcile.
+
+    Raises:
+        UnreachableError: AWS has refused a call.
+    """
+    for app in apps:
+        _record_stopped(app, runtime)
+    services, databases = runtime.temporary_services, runtime.temporary_databases
+    found = {one.name: one for one in (*services.all(), *databases.all())}
+    for one in found.values():
+        if _is_left(one, runtime):
+            left = remove_temporary(one.name, runtime)
+            runtime.logger.warning("a rehearsal left something behind", name=one.name, left=left)
+
+
+def _is_left(one: Temporary, runtime: Runtime) -> bool:
+    """Whether no execution uses it any more. An unknown age is no reason to delete it."""
+    age = runtime.now() - one.created_at if one.created_at is not None else timedelta()
+    if age > LONGEST_REHEARSAL:
+        return True
+    status = _ended(_execution_of(one.execution, runtime), runtime)
+    return status is not None and (status != GONE or age > _KNOWN_AFTER)
+
+
+def _execution_of(name: str, runtime: Runtime) -> str:
+    """The ARN of the execution of this name in the state machine of rehearsals."""
+    machine = runtime.settings.state_machine.replace(":stateMachine:", ":execution:")
+    return f"{machine.removesuffix('-release')}-rehearsal:{name}"
+
+
+def _ended(execution: str, runtime: Runtime) -> str | None:
+    ended = runtime.executions.ended(execution)
+    return None if ended is None else ended.status
+
+
+def _record_stopped(app: str, runtime: Runtime) -> None:
+    now = runtime.now()
+    for record in runtime.rehearsals.history(app):
+        if record.status != RELEASING or record.execution is None:
+            continue
+        status = _ended(record.execution, runtime)
+        if status is None or (status == GONE and now - record.started_at < _KNOWN_AFTER):
+            continue
+        expires_at = now + timedelta(days=runtime.settings.record_days)
+        runtime.rehearsals.end(stopped_record(record, status, now), expires_at)
