@@ -39,7 +39,7 @@ def diagnose_command(
 ) -> Diagnosis:
     """Of a command that printed these lines under its gate, and exited with this code."""
     gate: Any = SimpleNamespace(
-        config={"secrets": []}, emit=lambda *_, **__: None, write=lambda *_: None
+        config={"secrets": []}, emit=lambda *_, **__: None, write=lambda *_: None, times=[]
     )
     child = Child(gate, is_probe=False)
     child.code = code

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from lightgate.aws.dynamodb_locks import Locks
+from lightgate.records.release_record import RecordKind
 from lightgate.records.timeline import timeline
 from lightgate.release.lock import Lock, Pause
 from lightgate.release.pause import pause_app
-from lightgate.release.release import ReleaseKind
 from lightgate.verification.health import HttpAnswer
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
@@ -318,7 +318,7 @@ def test_a_refused_rollback_names_its_version_and_is_found_by_its_execution(
     ended = good.release(rollbackTo=99)
 
     [refused] = [
-        one for one in commands.connection.releases.history(APP) if one.kind is ReleaseKind.ROLLBACK
+        one for one in commands.connection.releases.history(APP) if one.kind is RecordKind.ROLLBACK
     ]
     assert (ended.error, refused.status, refused.rollback_to) == ("REFUSED", "REFUSED", 99)
     assert timeline(refused)[0].text == "by a person: rollback to version 99"

@@ -1,13 +1,13 @@
 """How the gate of a rehearsal reaches the copy of the database, and nothing but the copy."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lightgate.errors import RefusalCode, RefusedError
+from lightgate.patterns import pattern
 
-_HOST = re.compile(r"([A-Za-z0-9._-]+)(?::(\d+))?")
+_HOST = pattern(r"([A-Za-z0-9._-]+)(?::(\d+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
