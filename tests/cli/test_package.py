@@ -51,6 +51,7 @@ def test_the_installed_command_is_called_lightgate(wheel: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_installed_command_has_the_templates_of_the_page(wheel: Path) -> None:
     templates = {path.name for path in (ROOT / "report/lightgate_report/templates").iterdir()}
 

@@ -81,12 +81,14 @@ def test_a_file_field_that_reads_null_has_no_value_to_find(database: Database) -
     assert misses(results) == []
 
 
+@pytest.mark.slow
 def test_a_classifier_that_calls_everything_breaking_gives_alarms(database: Database) -> None:
     results = compared(postgres(database), 6, planted="breaking")
     assert results.by_verdict(ALARM)
     assert results.by_verdict(MISS) == []
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_cases_again(database: Database) -> None:
     def facts(results: Results) -> list[Any]:
         keys = ("case", "kinds", "class", "verdict", "symptoms", "compared", "written")

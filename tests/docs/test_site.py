@@ -44,6 +44,7 @@ def test_what_belongs_to_a_list_item_stays_in_it() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_build_fails_at_each_broken_link(tmp_path: Path) -> None:
     broken = ("nowhere.md", "spec.md#no-key", "#no-term", "../README.md#no-part")
     shutil.copytree(ROOT / "docs", tmp_path / "docs")

@@ -147,6 +147,7 @@ def test_a_queue_gets_both_messages_as_json_with_their_attributes(
     assert told["release"] == json.loads(final.text)["release"]
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     ("policy", "statuses"),
     [

@@ -41,6 +41,7 @@ def busy(good: World, stepper: Stepper, monkeypatch: pytest.MonkeyPatch) -> Worl
     return WorldConnection(good)
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_call_that_is_denied_costs_its_part_of_the_answer(
     good: World, busy: WorldConnection, name: str

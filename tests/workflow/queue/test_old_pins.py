@@ -139,6 +139,7 @@ def test_a_pin_stays_while_a_release_is_in_progress(
     assert tags(world, old) == {"v1", pin_tag(old)}
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(
     "call",
     [

@@ -97,6 +97,7 @@ def test_the_migrations_are_reversed_and_the_old_version_is_live_again(opted_in:
     assert permit["state"] == "void"
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("step", ["every step", "roll_back"])
 def test_a_step_that_runs_twice_reverses_once(opted_in: World, step: str) -> None:
     gate = reverses(opted_in)
@@ -144,6 +145,7 @@ def test_a_secret_that_stays_denied_reverses_nothing(opted_in: World) -> None:
     assert opted_in.lightsail.serving(APP) == 2
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("takes", "error", "serving"), [(5, "ROLLED_BACK", 4), (90, "FAILED", 2)])
 def test_a_busy_service_is_waited_for_but_not_for_ever(
     opted_in: World, takes: int, error: str, serving: int
@@ -187,7 +189,7 @@ FORBIDDEN: dict[str, tuple[Json, Json]] = {
 }
 
 
-@pytest.mark.representatives(3)
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize("case", FORBIDDEN)
 def test_at_any_doubt_nothing_is_reversed(opted_in: World, case: str) -> None:
     plan, changes = FORBIDDEN[case]

@@ -279,6 +279,7 @@ def test_a_release_that_has_lost_the_lock_changes_nothing(good: World) -> None:
     assert good.lightsail.serving(APP) == 3
 
 
+@pytest.mark.representatives(1)
 @pytest.mark.parametrize(("takes", "error", "serving"), [(5, "ROLLED_BACK", 4), (90, "FAILED", 3)])
 def test_a_busy_service_is_waited_for_but_not_for_ever(
     good: World, takes: int, error: str, serving: int
