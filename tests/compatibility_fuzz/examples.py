@@ -272,6 +272,13 @@ EXAMPLES = (
     ),
     # Changed columns
     Example(
+        condition="the release has changed the column before, in the state alone",
+        operations=[
+            m.SeparateDatabaseAndState(state_operations=[m.AlterField("farm", "name", name())]),
+            m.AlterField("farm", "name", f.CharField(max_length=60, unique=True)),
+        ],
+    ),
+    Example(
         condition="Django runs no SQL: help texts, choices, `related_name`, `upload_to` and others",
         operations=[
             m.AlterField("crop", "farm", to("Farm", null=True, related_name="grown")),

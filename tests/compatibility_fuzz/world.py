@@ -133,6 +133,8 @@ class World:
     """The models that statements mean by their name, if others have the same one."""
     before: dict[Statement, Any] = field(init=False, default_factory=dict)
     is_fresh: bool = field(init=False, default=False)
+    refused: set[tuple[str, str]] = field(init=False, default_factory=set)
+    """The models and errors of the rows that the database did not take."""
 
     def __post_init__(self) -> None:
         for number, (app, operation) in enumerate(self.case.setup):
@@ -219,7 +221,8 @@ class World:
             with transaction.atomic():
                 made = eval(row.source(fields.get(row.model)), names)
                 check_constraints()
-        except Exception:  # noqa: BLE001 - what the models do not take is not there
+        except Exception as error:  # noqa: BLE001 - what the models do not take is not there
+            self.refused.add((row.model, error_code(error).error))
             return False
         if row.row:
             self.rows[row.row] = made
@@ -301,14 +304,21 @@ class World:
     ) -> set[Statement]:
         """The statements that fail in the same way if old code has written these rows.
 
-        All statements are tried: whether a value fits an index depends on those before it.
+        Or that fail as the old schema refuses such a row: whether a value fits a page of an index
+        depends on what is left there of rows that were undone.
         """
-        found, _ = self.failures(writes, self.apps)
+        doubtful = tuple(one for one, symptom in failed.items() if symptom.needs_new_rows)
+        self.refused.clear()
+        found, _ = self.failures(writes, self.apps, doubtful)
         return {
             one
             for one, symptom in failed.items()
             if symptom.needs_new_rows
-            and (symptom.by_old_rules or (one in found and found[one].kind == symptom.kind))
+            and (
+                symptom.by_old_rules
+                or (one in found and found[one].kind == symptom.kind)
+                or (one.model, symptom.error) in self.refused
+            )
         }
 
     def failures(

@@ -16,11 +16,12 @@ from urllib.parse import urlparse
 import pytest
 from botocore.compat import HTTPHeaders
 from botocore.endpoint import Endpoint
-from botocore.model import OperationModel
+from botocore.model import OperationModel, StructureShape
 from botocore.parsers import ResponseParserFactory
 from moto import backend_index
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.serialize import ResponseSerializer
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import HTTPException
 
@@ -32,6 +33,7 @@ type Send = Callable[[Json], Answer]
 SERVICES = ("dynamodb", "ecr", "lightsail", "rds", "secretsmanager", "sns", "ssm", "sts")
 
 _make_request = Endpoint.make_request
+_serialize_structure = ResponseSerializer._serialize_type_structure
 _parser = cache(ResponseParserFactory().create_parser)
 
 
@@ -57,6 +59,7 @@ class _Request:
 
 def shorten_calls(patch: pytest.MonkeyPatch, lightsail: Send) -> None:
     """Send all calls to `SERVICES` the short way from now on."""
+    patch.setattr(ResponseSerializer, "_serialize_type_structure", _structure)
 
     def make_request(endpoint: Endpoint, model: OperationModel, request: Json) -> Any:
         service = model.service_model.service_name
@@ -65,6 +68,19 @@ def shorten_calls(patch: pytest.MonkeyPatch, lightsail: Send) -> None:
         return _sent(endpoint, model, request, lightsail if service == "lightsail" else _to_moto)
 
     patch.setattr(Endpoint, "make_request", make_request)
+
+
+def _structure(
+    serializer: Any, serialized: Json, value: Any, shape: StructureShape, key: str
+) -> None:
+    """As moto does, but a value of DynamoDB, which has its final form already, stays as it is.
+
+    moto looks for each of the ten types of each value under five names.
+    """
+    if shape.name == "AttributeValue" and isinstance(value, dict):
+        serializer._default_serialize(serialized, value, shape, key)
+    else:
+        _serialize_structure(serializer, serialized, value, shape, key)
 
 
 def _sent(endpoint: Any, model: OperationModel, request: Json, send: Send) -> Any:

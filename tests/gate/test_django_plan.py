@@ -50,6 +50,24 @@ def test_the_output_of_an_app_while_its_plan_is_read_is_in_the_log(
     gate.says(b"no mail server is set\n")
 
 
+def test_a_column_whose_type_is_a_domain_of_the_server_is_unknown(
+    runner: Runner, crops: Project, rows: Rows
+) -> None:
+    rows.begin()
+    rows("create domain postcode as text not null")
+    crops.write(
+        "crops/fields.py",
+        "from django.db import models\n\nclass Postcode(models.TextField):\n"
+        "    def db_type(self, connection):\n        return 'postcode'\n",
+    )
+    column = '__import__("crops.fields").fields.Postcode(null=True)'
+    name = crops.migration(f'migrations.AddField("crop", "postcode", {column})')
+
+    gate = crops.gate(runner, django={"policy": "block"}, release="r2")
+
+    assert gate.event("refused")["operations"] == [f"{name}: AddField crop.postcode type (unknown)"]
+
+
 def test_a_blocked_plan_applies_nothing(runner: Runner, crops: Project, rows: Rows) -> None:
     rows.begin()
     name = crops.migration(REMOVE_NAME)

@@ -1,10 +1,13 @@
 """A release whose migrations succeed and break the old version, and whose app never starts."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from lightgate.aws.dynamodb_locks import Locks
+from lightgate.release.lock import abandon_lock
 from tests.workflow.release_machine import Ended
 from tests.workflow.reporting_gates import Gate, line_of, permit_of, released, told_plan
 from tests.workflow.world import APP, Json, World, spec
@@ -107,6 +110,64 @@ def test_a_step_that_runs_twice_reverses_once(opted_in: World, step: str) -> Non
     assert ended.error == "ROLLED_BACK"
     assert max(opted_in.lightsail.deployments(APP)) == 4
     assert gate.states == ["pending", "granted"]
+
+
+def test_a_step_whose_answer_is_lost_finds_its_deployment_again(opted_in: World) -> None:
+    gate = reverses(opted_in)
+    opted_in.functions.fail("roll_back", "after")
+
+    assert fail(opted_in).error == "ROLLED_BACK"
+    assert max(opted_in.lightsail.deployments(APP)) == 4
+    assert gate.states == ["pending", "granted"]
+    assert opted_in.message().content["reversed"] == [NAME]
+
+
+def test_a_denied_read_of_a_secret_delays_the_reversal(opted_in: World) -> None:
+    reverses(opted_in)
+    read = "secretsmanager.GetSecretValue"
+    refuse = opted_in.cloud.faults.refuse
+    opted_in.functions.before("roll_back", lambda: refuse(read, "AccessDenied"))
+
+    assert fail(opted_in).error == "ROLLED_BACK"
+    assert opted_in.lightsail.serving(APP) == 4
+
+
+def test_a_secret_that_stays_denied_reverses_nothing(opted_in: World) -> None:
+    read = "secretsmanager.GetSecretValue"
+    refuse = opted_in.cloud.faults.refuse
+    opted_in.functions.before("roll_back", lambda: refuse(read, "AccessDenied", times=999))
+
+    assert fail(opted_in).error == "FAILED"
+    content = opted_in.message().content
+    assert any("cannot be read: AccessDenied" in why for why in content["reasons"])
+    assert content["reversed"] == []
+    assert opted_in.lightsail.serving(APP) == 2
+
+
+@pytest.mark.parametrize(("takes", "error", "serving"), [(5, "ROLLED_BACK", 4), (90, "FAILED", 2)])
+def test_a_busy_service_is_waited_for_but_not_for_ever(
+    opted_in: World, takes: int, error: str, serving: int
+) -> None:
+    reverses(opted_in)
+    opted_in.functions.before(
+        "roll_back", lambda: opted_in.lightsail.update(APP, takes=timedelta(minutes=takes))
+    )
+
+    assert fail(opted_in).error == error
+    assert opted_in.lightsail.serving(APP) == serving
+    assert ("busy for too long" in opted_in.message().text) is (error == "FAILED")
+
+
+def test_a_release_that_has_lost_the_lock_reverses_nothing(opted_in: World) -> None:
+    def take_away() -> None:
+        assert opted_in.lock.holder is not None
+        execution = opted_in.lock.holder.execution
+        Locks(opted_in.table).change(APP, lambda lock: (abandon_lock(lock, execution), None))
+
+    opted_in.functions.before("roll_back", take_away)
+
+    assert fail(opted_in).error == "FAILED"
+    assert opted_in.lightsail.deployments(APP) == {1: "INACTIVE", 2: "ACTIVE", 3: "FAILED"}
 
 
 WORKER = {

@@ -142,7 +142,9 @@ def compile_deployment(
     request = _request(spec, inputs, programs or Programs.in_every_container(spec))
     if programs is None and size_of(request) > PLAIN_REQUEST_BYTES:
         has_classifier = any(_judges_alone(spec, name, inputs) for name in spec.containers)
-        packed = Programs.from_one_container(spec, has_classifier=has_classifier)
+        packed = Programs.from_one_container(
+            spec, has_classifier=has_classifier, has_channel=bool(inputs.mailboxes)
+        )
         request = _request(spec, inputs, packed)
     check_size(request)
     return request

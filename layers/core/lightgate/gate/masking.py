@@ -22,14 +22,18 @@ _LONGEST_TEXT = 20_000
 _SHORTEST_PIECE = 12
 # Control characters, and those of a terminal or of a text that have no width.
 _INVISIBLE = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2060\ufeff"
+# With which each form begins: most characters of a text begin none.
+_BEGINS = rf"[\\%&\s+'\"{_INVISIBLE}]"
+_BEGIN = pattern(_BEGINS)
 _FORMS = pattern(
+    rf"(?={_BEGINS})(?:"
     rf"(?P<terminal>\\+(?:x1b|u001[bB]|033|e)\[[0-?]*[ -/]*[@-~]|{CONTROLS.pattern})"
     r"|(?:%(?:25)*|\\+x)(?P<byte>[0-9a-fA-F]{2})"
     r"|\\+(?P<octal>[0-3][0-7]{2})"
     r"|\\+u(?P<short>[0-9a-fA-F]{4})"
     r"|\\+U(?P<long>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
     r"|(?P<entity>&(?:amp|quot|apos|lt|gt|#\d{1,7}|#x[0-9a-fA-F]{1,6});)"
-    rf"|(?P<dropped>\\+[nrtfv]?|[\s+'\"{_INVISIBLE}]+)"
+    rf"|(?P<dropped>\\+[nrtfv]?|[\s+'\"{_INVISIBLE}]+))"
 )
 _LEFT_OUT = pattern(rf"[\s\\+'\"{_INVISIBLE}]+")
 # A presigned URL, or a header or parameter that carries what signs one.
@@ -48,8 +52,8 @@ class Mask:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._parts = secret_parts(list(values))
-        plain = {_plain(form) for part in self._parts for form in (part, _bytes_of(part))}
-        usable = (part for part in plain if len(part) >= SHORTEST)
+        forms = {form for part in self._parts for form in (part, _bytes_of(part))}
+        usable = {part for part in map(_plain, forms) if len(part) >= SHORTEST}
         self._plain = sorted(usable, key=len, reverse=True)
 
     def text(self, text: str) -> str:
@@ -117,8 +121,10 @@ def _bytes_of(text: str) -> str:
 
 def _plain(text: str) -> str:
     """The characters of `_read`, without their places, which takes longer."""
-    characters = _LEFT_OUT.sub("", _FORMS.sub(_decoded, text))
-    return characters if characters.isascii() else "".join(map(_units, characters))
+    has_forms = _BEGIN.search(text)
+    characters = _LEFT_OUT.sub("", _FORMS.sub(_decoded, text)) if has_forms else text
+    is_short = characters.isascii() or max(characters) <= "\uffff"
+    return characters if is_short else "".join(map(_units, characters))
 
 
 def _read(text: str) -> tuple[str, list[tuple[int, int]]]:

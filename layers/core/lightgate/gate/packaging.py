@@ -44,10 +44,14 @@ def program_hash(name: str) -> str:
 
 
 @cache
-def _distributed(has_classifier: bool) -> bytes:
-    """What the distributor hands out, with the program that it becomes first."""
-    names = [name for name in _DISTRIBUTED if has_classifier or name != CLASSIFIER]
-    return "\0".join(map(program_text, names)).encode()
+def _distributed(has_classifier: bool, has_channel: bool) -> bytes:
+    """What the distributor hands out, with the program that it becomes first.
+
+    The text of a program that no container needs is empty, so that the others keep their numbers.
+    """
+    left_out = {CLASSIFIER: not has_classifier, HELPERS["mailbox"]: not has_channel}
+    texts = ("" if left_out.get(name) else program_text(name) for name in _DISTRIBUTED)
+    return "\0".join(texts).encode()
 
 
 def pack(texts: bytes) -> str:
@@ -64,13 +68,13 @@ def pack(texts: bytes) -> str:
 
 
 @cache
-def _packed(has_classifier: bool) -> str:
-    return pack(_distributed(has_classifier))
+def _packed(has_classifier: bool, has_channel: bool) -> str:
+    return pack(_distributed(has_classifier, has_channel))
 
 
 @cache
-def _hash(has_classifier: bool) -> str:
-    return hashlib.sha256(_distributed(has_classifier)).hexdigest()[:24]
+def _hash(has_classifier: bool, has_channel: bool) -> str:
+    return hashlib.sha256(_distributed(has_classifier, has_channel)).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class Programs:
     distributor: str | None
     distributor_port: int
     has_classifier: bool = False
+    has_channel: bool = True
 
     @classmethod
     def in_every_container(cls, spec: AppSpec) -> Self:
@@ -93,12 +98,18 @@ class Programs:
 
     @classmethod
     def from_one_container(
-        cls, spec: AppSpec, *, guests: Sequence[str] = (), has_classifier: bool = False
+        cls,
+        spec: AppSpec,
+        *,
+        guests: Sequence[str] = (),
+        has_classifier: bool = False,
+        has_channel: bool = True,
     ) -> Self:
         """The distributor is a container that does not end, if there is one.
 
         `guests` are supervised containers of the same deployment that the spec does not have.
-        `has_classifier`: a gate of it judges a plan and has no channel.
+        `has_classifier`: a gate of it judges a plan and has no channel. `has_channel`: a gate of
+        it has one.
         """
         ports = _gate_ports(spec)
         supervised = sorted(ports, key=lambda name: not spec.runs_to_an_end(name))
@@ -109,6 +120,7 @@ class Programs:
             distributor=supervised[0] if supervised else None,
             distributor_port=_free_port(spec, set(ports.values())),
             has_classifier=has_classifier,
+            has_channel=has_channel,
         )
 
     def supervisor(self, container: str, config: Mapping[str, Any]) -> Sequence[str]:
@@ -116,7 +128,7 @@ class Programs:
             return [
                 program_text("distributor"),
                 str(self.distributor_port),
-                _packed(self.has_classifier),
+                _packed(self.has_classifier, self.has_channel),
                 config_text(config),
             ]
         helpers = [name for key, name in HELPERS.items() if key in config]
@@ -131,7 +143,7 @@ class Programs:
             return [program, config_text(config), *helpers]
         numbers = "".join(str(_DISTRIBUTED.index(name)) for name in names)
         port = str(self.distributor_port)
-        wanted = _hash(self.has_classifier)
+        wanted = _hash(self.has_classifier, self.has_channel)
         return [program_text("loader"), config_text(config), port, wanted, numbers]
 
 

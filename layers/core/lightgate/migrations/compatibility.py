@@ -146,6 +146,10 @@ _WHY_UNKNOWN_THAT = {
         "Django gives the content type of the model its new name, and the previous version no "
         "longer finds what refers to it, such as generic relations"
     ),
+    "state": (
+        "an operation before it has changed this column for Django alone, so Lightgate does not "
+        "know the column of the database"
+    ),
     "index": "it is not one of Django's own kinds of index, and may refuse rows",
     "type": "the type of the column carries more than a type, such as a default or a check",
 }

@@ -12,7 +12,7 @@ from datetime import timedelta
 from lightgate.aws.lightsail import Busy
 from lightgate.deployment.pinning import why_not_pinned
 from lightgate.deployment.status import Deployment, Service, Status
-from lightgate.errors import DeniedError, RefusedError, joined
+from lightgate.errors import RefusedError, joined
 from lightgate.gate.gate_report import Phase
 from lightgate.gate.report_reader import later, read_gate_report
 from lightgate.migrations.outside import read_recorded
@@ -27,13 +27,13 @@ from lightgate.operations.release_versions import judgement_before
 from lightgate.operations.rollback_progress import (
     as_failed,
     judge_old_version,
+    not_deployed,
     wait_while_busy,
     watch_version,
     why_not_active,
     with_deployment,
     without_details,
 )
-from lightgate.outage import LONGEST_OUTAGE
 from lightgate.records.version import VersionRecord
 from lightgate.release.release import Release
 from lightgate.rollback.reversal_policy import (
@@ -103,14 +103,8 @@ def _start(state: State, progress: RollbackProgress, runtime: Runtime) -> Rollba
     try:
         assembled = build_reversal(release, decision.call, target, runtime)
         _, made = create_deployment(release, assembled.request, runtime)
-    except DeniedError as error:
-        # A new IAM permission takes some time to work.
-        denied_at = decided.denied_at or runtime.now()
-        if runtime.now() - denied_at < LONGEST_OUTAGE:
-            return replace(decided, status=RollbackStatus.BUSY, denied_at=denied_at)
-        return as_failed(decided, *error.reasons)
     except RefusedError as error:
-        return as_failed(decided, *error.reasons)
+        return not_deployed(decided, error, runtime.now())
     if isinstance(made, Busy):
         return wait_while_busy(release, decided, made, runtime.now())
     return _with_gate(with_deployment(decided, made), made)

@@ -16,9 +16,11 @@ from lightgate.deployment.status import (
     Status,
     judge_deployment,
 )
+from lightgate.errors import DeniedError, RefusedError
 from lightgate.gate.gate_report import GateReport
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.operations.check_health import old_version, watch_health
+from lightgate.outage import LONGEST_OUTAGE
 from lightgate.records.version import VersionSource
 from lightgate.release.release import Release
 from lightgate.runtime import Runtime
@@ -29,6 +31,15 @@ from lightgate.verification.health import WatchStatus
 
 def as_failed(progress: RollbackProgress, *reasons: str) -> RollbackProgress:
     return replace(progress, status=RollbackStatus.FAILED, reasons=reasons)
+
+
+def not_deployed(decided: RollbackProgress, error: RefusedError, now: datetime) -> RollbackProgress:
+    """Why no deployment could be made. A new IAM permission takes some time to work."""
+    if isinstance(error, DeniedError):
+        denied_at = decided.denied_at or now
+        if now - denied_at < LONGEST_OUTAGE:
+            return replace(decided, status=RollbackStatus.BUSY, denied_at=denied_at)
+    return as_failed(decided, *decided.reasons, *error.reasons)
 
 
 def wait_while_busy(

@@ -19,7 +19,7 @@ from lightgate.deployment.status import (
     Status,
     reports_since,
 )
-from lightgate.errors import DeniedError, NotShownError, RefusedError, SpecReplacedError
+from lightgate.errors import NotShownError, RefusedError, SpecReplacedError
 from lightgate.gate.gate_report import GateReport, Phase
 from lightgate.gate.report_reader import read_gate_report
 from lightgate.migrations.reversal import reversal_of
@@ -33,13 +33,13 @@ from lightgate.operations.reverse_migrations import reverse_migrations
 from lightgate.operations.rollback_progress import (
     as_failed,
     judge_old_version,
+    not_deployed,
     wait_while_busy,
     watch_version,
     why_not_active,
     with_deployment,
     without_details,
 )
-from lightgate.outage import LONGEST_OUTAGE
 from lightgate.records.version import VersionRecord, VersionSource
 from lightgate.release.release import Release
 from lightgate.rollback.policy import (
@@ -201,15 +201,8 @@ def _redeploy(
                 release.app, state.execution, failed, target, source.digest
             ),
         )
-    except DeniedError as error:
-        # A new IAM permission takes some time to work.
-        now = runtime.now()
-        denied_at = decided.denied_at or now
-        if now - denied_at < LONGEST_OUTAGE:
-            return replace(decided, status=RollbackStatus.BUSY, denied_at=denied_at)
-        return as_failed(decided, *decided.reasons, *error.reasons)
     except RefusedError as error:
-        return as_failed(decided, *decided.reasons, *error.reasons)
+        return not_deployed(decided, error, runtime.now())
     decided = replace(decided, notes=[*decided.notes, *assembled.notes])
     if isinstance(created, Busy):
         return wait_while_busy(release, decided, created, runtime.now())

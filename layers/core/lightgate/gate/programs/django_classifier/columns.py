@@ -8,10 +8,14 @@ import re
 from typing import TYPE_CHECKING, Any, Iterator
 
 from django.db.migrations.utils import resolve_relation  # type: ignore[import-untyped]
-from django.db.models import NOT_PROVIDED  # type: ignore[import-untyped]
+from django.db.models import NOT_PROVIDED, Index  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_classifier.defaults import constant, has_default, takes_default
-from lightgate.gate.programs.django_classifier.indexes import LONGEST_KEY, key_length
+from lightgate.gate.programs.django_classifier.indexes import (
+    LONGEST_KEY,
+    find_index_hazard,
+    key_length,
+)
 from lightgate.gate.programs.django_classifier.relations import (
     BREAKS,
     RESTRICTED,
@@ -70,7 +74,8 @@ def differences(
     # Old code that knows no default gives every value itself.
     if was is not NOT_PROVIDED and constant(old) != constant(new):
         is_taken = takes_default(new) if has_default(new) else old.null and new.null
-        if not is_taken or new.unique or is_in_a_rule(name, new, state.models[model]):
+        in_rule = new.unique or is_in_a_rule(name, new, state.models[model])
+        if not is_taken or in_rule or is_in_an_index(name, new, state.models[model], connection):
             yield BREAKS[0], "db_default", []
     kinds = (type(old), type(new))
     if kinds[0] is not kinds[1] and not all(one.__module__.startswith("django.") for one in kinds):
@@ -84,6 +89,19 @@ def is_in_a_rule(name: str, field: Any, model: Any, /) -> bool:
     rules += [one for one in get("indexes", ()) if one.expressions or one.condition]
     rules += [getattr(one, "expression", None) for _, one in fields_of(model)]
     return any(word in repr(rules) for word in (name, column_of(name, field)))
+
+
+def is_in_an_index(name: str, field: Any, model: Any, connection: Any, /) -> bool:
+    """Whether a new value of the column may be too long for an index that there is."""
+    fields = {**model.fields, name: field}
+    found = [Index(fields=names, name="i") for names in model.options.get("index_together") or ()]
+    found += [one for one in model.options.get("indexes") or () if one.fields]
+    found += [Index(fields=[name], name="i")] * field.db_index
+    return any(
+        name in (*(each for each, _ in one.fields_orders), *one.include)
+        and find_index_hazard(one, fields, connection)
+        for one in found
+    )
 
 
 def joined(name: str, field: Any, model: Any, state: Any, /) -> Any:

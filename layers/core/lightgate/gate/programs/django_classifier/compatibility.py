@@ -86,6 +86,7 @@ class Known:
         self.connection, self.extensions = connection, set(extensions)
         self.tables = {name.lower() for name in tables}
         self.created: set[Any] = set()
+        self.stated: set[Any] = set()  # the columns that the plan has changed for Django alone
         self.domains: set[str] = set()  # types that may have a default, a check and NOT NULL
         # The rows and bytes of large tables, as the server estimates them.
         self.large: dict[str, tuple[int, int]] = {}
@@ -98,6 +99,9 @@ def classify(operation: Any, app: str, state: Any, known: Known, /) -> Finding:
     Each statement is `DELETE table`, or another of the four.
     """
     found = [(ORDER[0], "", []), *findings(operation, app, state, known)]
+    known.stated |= altered(operation, "state_operations") - altered(
+        operation, "database_operations"
+    )
     label, why, _ = max(found, key=lambda one: ORDER.index(one[0]))
     return label, why, sorted({s for one in found for s in one[2]}) if label == RESTRICTED else []
 
@@ -149,6 +153,15 @@ def findings(operation: Any, app: str, state: Any, known: Known, /) -> Iterator[
         yield BREAKS
 
 
+def altered(operation: Any, which: str, /) -> set[Any]:
+    """The columns that these inner operations change."""
+    return {
+        (one.model_name_lower, one.name)
+        for one in getattr(operation, which, ())
+        if type(one).__name__ == "AlterField"
+    }
+
+
 def inner_steps(operation: Any, app: str, state: Any, /) -> Iterator[tuple[Any, Any]]:
     """The operations on the database of a SeparateDatabaseAndState, and the state before each."""
     state = state.clone()
@@ -181,7 +194,12 @@ def add_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterat
         return
     if getattr(field, "generated", False):
         yield BREAKS[0], "GeneratedField", []
-    elif has_default(field) and (not takes_default(field) or field.unique):
+    elif has_default(field) and (
+        not takes_default(field)
+        or field.unique
+        # The default may be too long for the new index.
+        or (field.db_index and key_length(field, known.connection) > LONGEST_KEY)
+    ):
         yield BREAKS[0], "db_default", []
     elif not (field.null or is_filled(field)) or field.primary_key:
         yield BREAKS
@@ -208,7 +226,9 @@ def is_django(field: Any, method: str, /) -> bool:
 
 def alter_field(operation: Any, model: Any, state: Any, known: Known, /) -> Iterator[Finding]:
     name, old = operation.name, state.models[model].fields[operation.name]
-    return differences(name, old, operation.field, model, state, known.connection)
+    if (model[1], name) in known.stated:
+        yield "unknown", "state", []
+    yield from differences(name, old, operation.field, model, state, known.connection)
 
 
 def alter_index_together(

@@ -69,10 +69,8 @@ def held(field: Any, model: Any, state: Any, created: Any, /) -> Iterator[Findin
         return
     if not getattr(to if field.many_to_many else field, "db_constraint", False):
         return
-    deletes: Any = getattr(to, "on_delete", None)
-    # The rows that DB_CASCADE deletes may themselves be held by others.
-    if hasattr(deletes, "on_delete_sql") and deletes.__name__ == "DB_SET_NULL":
-        return
+    # The database may do something itself on a delete. That may fail as well: the rows that it
+    # deletes may be held by others, and a check may refuse the NULL that it sets.
     ends = [resolve_relation(to.model, *model), *([model] if field.many_to_many else [])]
     for end in {concrete(end, state) for end in ends} - created:
         yield keeping(end, state, getattr(field, "to_fields", [None]) != [None])
@@ -170,6 +168,11 @@ def referring(model: Any, state: Any, /) -> list[str]:
     tables, models = [], [model]
     for each in models:
         for own, found in state.models.items():
+            for name, field in fields_of(found):
+                if field.many_to_many and not field.remote_field.through:
+                    to = resolve_relation(field.remote_field.model, *own)
+                    if each in (own, concrete(to, state)):
+                        tables.append(field.db_table or f"{table_of(own, state)}_{name}")
             if refers(own, each, state):
                 tables.append(table_of(own, state))
                 is_key = any(one.primary_key and one.remote_field for _, one in fields_of(found))

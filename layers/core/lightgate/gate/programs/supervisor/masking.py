@@ -9,6 +9,7 @@ from typing import Any
 from lightgate.gate.programs.supervisor.failures import MALFORMED
 
 SHORTEST = 6
+SHORT = 256
 # Colours and other commands to a terminal, and control characters except \t, \n and \r.
 CONTROLS = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*[0-~])"
@@ -67,11 +68,14 @@ def forms_of(text: str) -> list[str]:
     for quotes in (("&quot;", "&#x27;"), ("&#34;", "&#39;")):
         page = text.translate({38: "&amp;", 60: "&lt;", 62: "&gt;", **dict(zip((34, 39), quotes))})
         forms += [page, page.encode("ascii", "xmlcharrefreplace").decode()]
+    # Keys and passwords. Of a longer text only base64 is common, and each form takes time.
+    is_short = len(data) <= SHORT
     for n in range(5):  # the bytes before it in a longer text
-        for encode, bits in ((b64encode, 6), (b32encode, 5)):
+        for encode, bits in ((b64encode, 6), (b32encode, 5))[: 1 + is_short]:
             inner = encode(bytes(n) + data).decode()
             inner = inner[-(-8 * n // bits) : 8 * (n + len(data)) // bits]
             forms += [inner, inner.lower() if bits == 5 else inner.translate({43: "-", 47: "_"})]
+    for n in range(5 * is_short):
         rest = data[n:]
         rest = rest[: (n and len(rest) // 4 * 4) or None]
         forms += [b85encode(rest).decode(), a85encode(rest).decode()]
@@ -104,8 +108,8 @@ def shows(run: str, parts: list[str]) -> bool:
     """Whether these numbers are one of the parts, whatever stands between them."""
     bases = ((10, r"\d{1,4}"), (8, "[0-7]{3}"), (16, r"(?i)[ux]\+?([0-9a-f]{1,4})"))
     texts = ["".join(chr(int(one, n)) for one in re.findall(digits, run)) for n, digits in bases]
-    texts.append(hexadecimal(run))
-    return any(part in text for text in texts for part in parts)
+    text = "\0".join((*texts, hexadecimal(run)))
+    return any(part in text for part in parts)
 
 
 def hexadecimal(run: str) -> str:
@@ -118,7 +122,8 @@ def mask_line(text: str, parts: list[str]) -> str:
 
     def masked(run: re.Match[str]) -> str:
         digits = hexadecimal(run[0])
-        return run[0] if mask_piece(digits, parts) == digits else "***"
+        alike = [part for part in parts if not part.strip("0123456789abcdef")]
+        return run[0] if mask_piece(digits, alike) == digits else "***"
 
     return NUMBERS.sub(masked, text)
 
