@@ -28,8 +28,8 @@ from tests.faults.world import World
 ALL_FAULTS = (*CALL_FAULTS, *STATE_FAULTS, *RUN_FAULTS)
 
 CALLS = "calls"
-# A dashboard calls the first. It reads records, and tests/report tests it. The others are the steps
-# of a rehearsal, which has a state machine of its own: tests/workflow/rehearsals stops each of them.
+# A dashboard calls the first. It reads records, and tests/report tests it. The others are the
+# steps of a rehearsal, with a state machine of its own: tests/workflow/rehearsals stops each.
 _OF_NO_RELEASE = {
     "ShowPageFunction",
     "AdmitRehearsalFunction",
