@@ -3,7 +3,8 @@
 import click
 
 from lightgate_cli import terminal
-from lightgate_cli.acting.rehearsing import carry_out, cost_and_duration, start_rehearsal
+from lightgate_cli.acting.carry_out import carry_out
+from lightgate_cli.acting.rehearsing import cost_and_duration, follow_rehearsal, start_rehearsal
 from lightgate_cli.acting.start import require_spec
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
@@ -58,4 +59,6 @@ def rehearse(
     started = start_rehearsal(
         app, connection, tag=tag, digest=digest, takeSnapshot=new_snapshot, reason=reason
     )
-    carry_out(started, connection, is_followed=is_followed, as_json=as_json)
+    carry_out(
+        started, connection, is_followed=is_followed, as_json=as_json, follow_it=follow_rehearsal
+    )

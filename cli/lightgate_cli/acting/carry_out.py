@@ -1,6 +1,6 @@
 """What a command that has started a release prints, and how it ends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 from rich.text import Text
@@ -15,24 +15,6 @@ from lightgate_cli.json_output import print_json
 _NOT_SUCCEEDED = 1
 
 
-def carry_out(
-    started: Started, connection: Connection, *, is_followed: bool, as_json: bool
-) -> None:
-    """Follow the execution to its end, or say how to follow it."""
-    if is_followed:
-        followed = Followed(app=started.app, execution=started.execution)
-        follow_to_the_end(followed, connection, as_json=as_json)
-    elif as_json:
-        print_json(started)
-    else:
-        output.print_lines(
-            [
-                f"Started: {started.execution}",
-                f"To follow it: lightgate show {started.execution} --follow",
-            ]
-        )
-
-
 def follow_to_the_end(followed: Followed, connection: Connection, *, as_json: bool) -> None:
     """Show the progress, then the verdict. The exit code is 0 only if the release SUCCEEDED."""
     with interruptible(followed), opened(connection, is_quiet=as_json) as view:
@@ -43,6 +25,29 @@ def follow_to_the_end(followed: Followed, connection: Connection, *, as_json: bo
         output.print_lines(lines(verdict, width=output.width()))
     if not verdict.is_good:
         click.get_current_context().exit(_NOT_SUCCEEDED)
+
+
+def carry_out(
+    started: Started,
+    connection: Connection,
+    *,
+    is_followed: bool,
+    as_json: bool,
+    follow_it: Callable[..., None] = follow_to_the_end,
+) -> None:
+    """Follow the execution to its end by `follow_it`, or say how to follow it."""
+    if is_followed:
+        followed = Followed(app=started.app, execution=started.execution)
+        follow_it(followed, connection, as_json=as_json)
+    elif as_json:
+        print_json(started)
+    else:
+        output.print_lines(
+            [
+                f"Started: {started.execution}",
+                f"To follow it: lightgate show {started.execution} --follow",
+            ]
+        )
 
 
 def lines(verdict: Verdict, *, width: int | None) -> Sequence[Text]:

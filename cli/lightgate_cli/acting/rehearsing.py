@@ -80,24 +80,6 @@ def start_rehearsal(app: str, connection: Connection, **members: object) -> Star
     return Started(app=app, execution=connection.rehearsal_executions.arn(name), request=request)
 
 
-def carry_out(
-    started: Started, connection: Connection, *, is_followed: bool, as_json: bool
-) -> None:
-    """Follow the execution to its end, or say how to follow it."""
-    if is_followed:
-        followed = Followed(app=started.app, execution=started.execution)
-        follow_rehearsal(followed, connection, as_json=as_json)
-    elif as_json:
-        print_json(started)
-    else:
-        output.print_lines(
-            [
-                f"Started: {started.execution}",
-                f"To follow it: lightgate show {started.execution} --follow",
-            ]
-        )
-
-
 def follow_rehearsal(followed: Followed, connection: Connection, *, as_json: bool) -> None:
     """Show the progress, then the verdict. The exit code is 0 only if it SUCCEEDED."""
     with interruptible(followed), opened(connection, is_quiet=as_json) as view:

@@ -123,8 +123,12 @@ def _follow(
     runtime: Runtime,
 ) -> RehearsalRun:
     plan, release, began = state.plan, state.plan.release, runtime.now()
+    # Before the reports, so that none comes between the two.
+    told_all = has_told_all(service, ours, release.gates, runtime, may_have_begun=before.permitted)
     gate_lines = read_gates(release, before.created_at, service, runtime)
-    checks = before.checks.resumed(began, pause=timedelta(seconds=before.poll_seconds))
+    pause = timedelta(seconds=before.poll_seconds)
+    is_read = not gate_lines.unread
+    checks = before.checks.resumed(began, pause=pause) if is_read else before.checks.missed(began)
     lines = gate_lines.lines
     report = read_gate_report(release.id, lines)
     if before.gate is not None:
@@ -140,9 +144,7 @@ def _follow(
         service,
         report,
         unprotected=True,
-        has_told_all=has_told_all(
-            service, ours, release.gates, runtime, may_have_begun=before.permitted
-        ),
+        has_told_all=told_all,
         now=runtime.now(),
     )
     answered, _ = answer_gates(
