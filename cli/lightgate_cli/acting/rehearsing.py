@@ -1,13 +1,11 @@
 """Starts a rehearsal, says before what it costs, and follows it."""
 
 import time
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
 import click
 
-from lightgate.names import execution_name
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.rehearsal_words import rehearsal_lines
 from lightgate.records.release_record import RELEASING, ReadableRecord
@@ -17,7 +15,7 @@ from lightgate.spec.keys import AppSpec
 from lightgate_cli import output
 from lightgate_cli.acting.carry_out import lines
 from lightgate_cli.acting.following import Followed, Verdict, View, interruptible
-from lightgate_cli.acting.start import Started
+from lightgate_cli.acting.start import Started, begin
 from lightgate_cli.acting.view import opened
 from lightgate_cli.connection import AWS_ERRORS, Connection, may_pass
 from lightgate_cli.json_output import print_json
@@ -71,13 +69,8 @@ def start_rehearsal(app: str, connection: Connection, **members: object) -> Star
     Raises:
         RefusedError: the input would be refused.
     """
-    given = {name: value for name, value in members.items() if value not in (None, False)}
-    request = {"app": app, **given, "startedBy": connection.caller}
-    parse_rehearsal_request(request)
-    image = request.get("digest")
-    name = execution_name(app, image if isinstance(image, str) else "", uuid.uuid4().hex)
-    connection.rehearsal_executions.start(name, request)
-    return Started(app=app, execution=connection.rehearsal_executions.arn(name), request=request)
+    executions = connection.rehearsal_executions
+    return begin(app, connection, executions, parse_rehearsal_request, members)
 
 
 def follow_rehearsal(followed: Followed, connection: Connection, *, as_json: bool) -> None:

@@ -1,10 +1,11 @@
 """Starts a release, a rollback or a command, as the person whose credentials are used."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lightgate.aws.stepfunctions import Executions
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.names import execution_name
 from lightgate.release.request import parse_request
@@ -35,13 +36,24 @@ def start(app: str, connection: Connection, chosen: StartOptions, **members: obj
         "allowDestructive": chosen.allow_destructive,
         "reason": chosen.reason,
     }
+    return begin(app, connection, connection.executions, parse_request, members)
+
+
+def begin(
+    app: str,
+    connection: Connection,
+    executions: Executions,
+    parse: Callable[[Mapping[str, Any]], object],
+    members: Mapping[str, object],
+) -> Started:
+    """Start one of these executions, if `parse` takes its input. None stands for no member."""
     given = {name: value for name, value in members.items() if value not in (None, False)}
     request = {"app": app, **given, "startedBy": connection.caller}
-    parse_request(request)
+    parse(request)
     image = request.get("digest")
     name = execution_name(app, image if isinstance(image, str) else "", uuid.uuid4().hex)
-    connection.executions.start(name, request)
-    return Started(app=app, execution=connection.executions.arn(name), request=request)
+    executions.start(name, request)
+    return Started(app=app, execution=executions.arn(name), request=request)
 
 
 def require_app(app: str, connection: Connection) -> AppSpec | None:
