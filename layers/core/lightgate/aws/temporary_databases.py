@@ -11,8 +11,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
+from lightgate.aws.temporary import Temporary, require_name, temporary
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.names import REHEARSAL_PREFIX, REHEARSAL_TAG, STACK_TAG
+from lightgate.names import REHEARSAL_TAG, STACK_TAG
 from lightgate.rehearsal.copied_database import Address
 
 _GONE = ("DBInstanceNotFound", "DBInstanceNotFoundFault")
@@ -41,15 +42,6 @@ class OriginalDatabase:
     is_public: bool
     resource: str
     like: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Temporary:
-    """A temporary instance or service of this stack. `execution` is the name of its execution."""
-
-    name: str
-    execution: str
-    created_at: datetime | None
 
 
 class TemporaryDatabases:
@@ -154,8 +146,7 @@ class TemporaryDatabases:
     @reaching("RDS")
     def delete(self, name: str) -> bool:
         """Whether the instance is gone; if not, delete it or let its deletion go on. Idempotent."""
-        if not name.startswith(REHEARSAL_PREFIX):
-            raise ValueError(f"{name} is not the name of a rehearsal")
+        require_name(name)
         found = self._find(name)
         if found is None:
             return True
@@ -180,14 +171,9 @@ class TemporaryDatabases:
         for page in self._client.get_paginator("describe_db_instances").paginate():
             for found in page["DBInstances"]:
                 tags = {tag["Key"]: tag["Value"] for tag in found.get("TagList", ())}
-                name = found["DBInstanceIdentifier"]
-                is_ours = name.startswith(REHEARSAL_PREFIX) and REHEARSAL_TAG in tags
-                if is_ours and tags.get(STACK_TAG) == self._stack:
-                    yield Temporary(
-                        name=name,
-                        execution=tags[REHEARSAL_TAG],
-                        created_at=found.get("InstanceCreateTime"),
-                    )
+                name, since = found["DBInstanceIdentifier"], found.get("InstanceCreateTime")
+                if (ours := temporary(name, tags, since, self._stack)) is not None:
+                    yield ours
 
     def _find(self, name: str) -> dict[str, Any] | None:
         try:

@@ -3,15 +3,15 @@
 Only a service with the name and the tags of a rehearsal is ever deleted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lightgate.aws.clients import error_code, error_message, reaching
-from lightgate.aws.temporary_databases import Temporary
+from lightgate.aws.temporary import Temporary, require_name, temporary
 from lightgate.errors import RefusalCode, RefusedError
-from lightgate.names import REHEARSAL_PREFIX, REHEARSAL_TAG, STACK_TAG
+from lightgate.names import REHEARSAL_TAG, STACK_TAG
 
 _MISSING = "NotFoundException"
 _WRONG = "InvalidInputException"
@@ -59,8 +59,7 @@ class TemporaryServices:
     @reaching("DeleteContainerService")
     def delete(self, name: str) -> bool:
         """Whether the service is gone; if not, delete it or let its deletion go on. Idempotent."""
-        if not name.startswith(REHEARSAL_PREFIX):
-            raise ValueError(f"{name} is not the name of a rehearsal")
+        require_name(name)
         found = self._find(name)
         if found is None:
             return True
@@ -76,17 +75,14 @@ class TemporaryServices:
     @reaching("GetContainerServices")
     def all(self) -> list[Temporary]:
         """The temporary services of this stack, by their names and tags."""
-        ours = []
+        return list(self._all())
+
+    def _all(self) -> Iterator[Temporary]:
         for found in self._client.get_container_services()["containerServices"]:
             tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", ())}
-            name = found["containerServiceName"]
-            is_ours = name.startswith(REHEARSAL_PREFIX) and REHEARSAL_TAG in tags
-            if is_ours and tags.get(STACK_TAG) == self._stack:
-                execution = tags[REHEARSAL_TAG]
-                ours.append(
-                    Temporary(name=name, execution=execution, created_at=found["createdAt"])
-                )
-        return ours
+            name, since = found["containerServiceName"], found["createdAt"]
+            if (ours := temporary(name, tags, since, self._stack)) is not None:
+                yield ours
 
     def _find(self, name: str) -> Mapping[str, Any] | None:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from lightgate.aws.stepfunctions import GONE
-from lightgate.aws.temporary_databases import Temporary
+from lightgate.aws.temporary import Temporary
 from lightgate.operations.remove_temporary import remove_temporary
 from lightgate.records.release_record import RELEASING
 from lightgate.rehearsal.record import stopped_record
