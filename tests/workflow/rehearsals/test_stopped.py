@@ -146,6 +146,8 @@ def test_only_what_has_the_name_and_the_tags_of_this_stack_is_removed(
         scale=1,
         tags=[{"key": key, "value": value} for key, value in tags.items()],
     )
+    # What this stack had left itself would be removed by now.
+    rehearsals.world.clock.sleep(timedelta(days=4).total_seconds())
 
     sweep(rehearsals)
 
