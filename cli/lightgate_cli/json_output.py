@@ -18,7 +18,7 @@ _KEY = "lightgate_cli.json_output"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What any command prints that has no answer. The exit code is not 0.
+    """What a command prints in place of its answer if it fails. The exit code is not 0.
 
     `error` is the kind of the problem, and `refusal` that of a refusal, as docs/runbook.md has
     them. `reasons` are sentences for people, and `hint` is what to do.

@@ -129,7 +129,7 @@ def stage_table(
     table.add_column(width=1, no_wrap=True)
     table.add_column(width=max(map(len, _NAMES.values())), no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    # The only one that gives way on a narrow terminal.
+    # The only one that is cut on a narrow terminal.
     table.add_column()
     for stage in stages:
         symbol, color = _SYMBOLS.get(stage.mark, ("", ""))
