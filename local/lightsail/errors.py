@@ -14,7 +14,7 @@ _THROTTLED = {
 # Not frozen: Python itself sets the traceback of an exception, in a context manager for one.
 @dataclass(slots=True, eq=False)
 class ApiError(Exception):
-    """One refusal. Throttling has HTTP status 400, as on AWS (lightsail-facts.md, section 4)."""
+    """One refusal. Throttling has HTTP status 400, as on AWS."""
 
     code: str
     message: str

@@ -1,7 +1,7 @@
 """A container service and its deployments as values, and the rules by which they change.
 
-Every change is a method that returns a new value. The state tables are those of lightsail-facts.md,
-sections 4 and 6.
+Every change is a method that returns a new value. The state tables are those of docs/lightsail.md,
+"What refuses a deployment" and "Deployments and their states".
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal, Self
 
 KEPT_VERSIONS = 50
-"""How many deployment versions a service keeps (section 9)."""
+"""How many deployment versions a service keeps."""
 POWERS = {
     "nano": (7.0, 0.25, 0.5),
     "micro": (10.0, 0.25, 1.0),
@@ -72,7 +72,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """The health check of a public endpoint, with the defaults of section 9."""
+    """The health check of a public endpoint, with the defaults of Lightsail."""
 
     path: str = "/"
     success_codes: str = "200-499"
@@ -128,7 +128,7 @@ class Service:
 
     @property
     def state(self) -> ServiceState:
-        """The state after a failed deployment is the same as after a successful one (section 6)."""
+        """The state after a failed deployment is the same as after a successful one."""
         if self.changing is not None:
             return self.changing
         if self.next_deployment is not None:
@@ -155,7 +155,7 @@ class Service:
         return next((d for d in reversed(self.deployments) if d.state is state), None)
 
     def refuse_if_busy(self, advice: Literal["minutes", "wait"] = "minutes") -> None:
-        """Raise BusyError while a change is in progress (section 4).
+        """Raise BusyError while a change is in progress.
 
         The advice in Lightsail's text is known only for a deployment in progress.
         """
@@ -228,7 +228,7 @@ class Service:
         return replace(self, deployments=deployments, detail=None)
 
     def with_principal(self) -> Self:
-        """Add the ARN that appears when provisioning ends (section 1)."""
+        """Add the ARN that appears when provisioning ends."""
         region, unique = self.arn.split(":")[3], self.arn[-12:]
         role = f"role/amazon/lightsail/{region}/containers/{self.name}/{unique}"
         return replace(self, principal_arn=f"arn:aws:iam::170441448102:{role}")

@@ -1,4 +1,4 @@
-"""Switches for behaviour of Lightsail that is unknown or varies (lightsail-facts.md).
+"""Switches for behaviour of Lightsail that is unknown or varies (docs/lightsail.md).
 
 The command line, the control endpoint and the settings of one service are generated from the class
 `Switches`, so a new switch is one new field.

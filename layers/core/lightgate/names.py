@@ -119,7 +119,7 @@ def marked_release(marker: str) -> str:
 def snapshot_id(app: str, release: str) -> str:
     """The name of the release's snapshot, whatever kind of database it is of.
 
-    Lower case throughout: RDS would change it (measured-facts.md, "AWS limits"). A cluster's may
+    Lower case throughout: RDS would change it (docs/measured.md, "Limits of AWS"). A cluster's may
     have 63 characters, and what `snapshot_id_after` adds has to fit in: a long app name is cut, and
     told apart by its hash.
     """

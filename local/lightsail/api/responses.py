@@ -1,4 +1,4 @@
-"""The answers of the API (lightsail-facts.md, section 6)."""
+"""The answers of the API (docs/lightsail.md, "Deployments and their states")."""
 
 import re
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """Checks that botocore does not make: names, images, ports, the public endpoint.
 
-Known texts are exact (lightsail-facts.md, section 1). The others are in the same style.
+Known texts are exact (docs/lightsail.md, "Containers"). The others are in the same style.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The measurements for the open questions of lightsail-facts.md, section 15.
+"""The measurements of docs/lightsail.md, "What to measure on a real account".
 
 Each one deploys something and returns its observations, and the switches that make the emulator
 behave the same way.

@@ -1,7 +1,7 @@
 """Runs the containers of a deployment on one node, from the pull of the images to the end.
 
 The switches `exit_zero`, `exit_nonzero` and `exit_scope` decide what the exit of a container
-changes, because that is unknown (lightsail-facts.md, section 3).
+changes, because that is unknown (docs/lightsail.md, "When a container ends").
 """
 
 import asyncio

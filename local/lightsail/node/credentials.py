@@ -1,4 +1,4 @@
-"""The AWS credentials that a container finds, as on ECS (lightsail-facts.md, section 14a).
+"""The AWS credentials that a container finds, as on ECS (docs/lightsail.md, "Containers").
 
 They belong to a role in an account of AWS. No service of this machine accepts them. The address is
 that of ECS, so a node needs a network of its own.

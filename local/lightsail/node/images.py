@@ -1,7 +1,7 @@
 """Pulls images: from a reference in a deployment to files on disk, through a registry's HTTP API.
 
 A private ECR image is pulled from the registry given at start. Each launch of a node resolves the
-tag again, as on Lightsail (section 7). The content of a digest is downloaded once.
+tag again, as on Lightsail. The content of a digest is downloaded once.
 """
 
 import asyncio

@@ -54,7 +54,7 @@ class LoadBalancer:
         self._disabled = False
 
     def disable(self) -> None:
-        """Answer 503 from the next request on (section 2)."""
+        """Answer 503 from the next request on."""
         self._fleet = None
         self._disabled = True
 

@@ -1,7 +1,7 @@
 """Container logs: one stream per service and container name, over all deployments.
 
-The behaviour is that of lightsail-facts.md, section 5: events come oldest first, in small pages,
-and become readable late. They are kept for four days, and each stream has a size limit.
+The behaviour is that of docs/lightsail.md, "Container logs": events come oldest first, in small
+pages, and become readable late. They are kept for four days, and each stream has a size limit.
 """
 
 import base64

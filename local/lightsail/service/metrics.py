@@ -1,4 +1,4 @@
-"""CPU and memory of a service's nodes over time (lightsail-facts.md, section 10).
+"""CPU and memory of a service's nodes over time (docs/lightsail.md, "Metrics and CloudTrail").
 
 The values are percentages of the service's power. A new deployment deletes them, as on AWS.
 """

@@ -155,7 +155,7 @@ class ServiceRunner:
             await self._roll_out(upcoming)
 
     async def _roll_out(self, deployment: Deployment) -> None:
-        """Start a version beside the current one, then switch to it or fail it (section 6)."""
+        """Start a version beside the current one, then switch to it or fail it."""
         version = deployment.version
         announce = self._announcer(deployment)
         announce("Creating your deployment")
@@ -240,7 +240,7 @@ class ServiceRunner:
             _LOG.warning("%s: deployment %s is not steady", self.service.name, deployment.version)
 
     async def _deploy_again(self, current: Deployment) -> None:
-        """Launch the active deployment with another power or scale beside itself (section 7)."""
+        """Launch the active deployment with another power or scale beside itself."""
         if self.switches().capacity_takes_version:
             again = self.service.with_first_deployment(
                 current.containers, current.public_endpoint, self.host.clock()

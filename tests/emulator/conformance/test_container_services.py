@@ -1,4 +1,4 @@
-"""The facts of lightsail-facts.md about container services, at the emulator or at AWS.
+"""The facts of docs/lightsail.md about container services, at the emulator or at AWS.
 
 The tests assert nothing that is unknown about Lightsail, so they hold with every switch.
 """

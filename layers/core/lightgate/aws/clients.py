@@ -35,7 +35,7 @@ def make_presigner(credentials: Mapping[str, str]) -> Any:  # noqa: ANN401 - bot
     """An S3 client that signs URLs for a session, as AssumeRole answers it.
 
     By itself boto3 would sign with version 2 in some regions, and for the global host in all
-    (measured-facts.md, "AWS limits"): each of the two settings mends it for some of them.
+    (docs/measured.md, "Limits of AWS"): each of the two settings mends it for some of them.
     """
     return _boto3().client(
         "s3",

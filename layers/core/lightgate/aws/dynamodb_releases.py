@@ -29,7 +29,7 @@ type _Json = dict[str, Any]
 type Write = dict[str, Any]
 """One write of a transaction, as DynamoDB takes it."""
 
-# The service lists its last 50 deployments (lightsail-facts.md, section 6), and a release makes at
+# The service lists its last 50 deployments (docs/lightsail.md, "Quotas"), and a release makes at
 # most two. The rest is for releases that made none: an older version than these is not on record.
 _MOST_RELEASES = 200
 _LISTED_VERSIONS = 50

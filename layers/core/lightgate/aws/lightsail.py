@@ -25,7 +25,7 @@ from lightgate.names import (
 from lightgate.spec.time_limits import SIGNED_FOR
 
 # The code InvalidInputException means both "wrong" and "busy"; only the text tells them
-# apart (lightsail-facts.md, section 4).
+# apart (docs/lightsail.md, "What refuses a deployment").
 _BUSY_TEXTS = (
     "Please wait for it to complete before trying again",
     "Please try again in a few minutes",
@@ -58,7 +58,7 @@ class Lightsail:
     """`client` reads and may retry; `create_client` must make one attempt only.
 
     A retried create after a lost answer would meet its own deployment as "busy"
-    (measured-facts.md, "Lightsail").
+    (docs/lightsail.md, "What refuses a deployment").
 
     Requests and answers hold the environments of containers with their secrets. So every call is
     made within `reaching`: no error repeats what AWS or botocore quotes of them.
@@ -128,7 +128,8 @@ class Lightsail:
     def load(self, service: str) -> Mapping[str, float]:
         """The latest share of `cpu` and `memory` that its nodes use on average, in percent.
 
-        Empty without a point: a new deployment deletes all (lightsail-facts.md, section 10).
+        Empty without a point: a new deployment deletes all of them (docs/lightsail.md, "Metrics and
+        CloudTrail").
         """
         end = self._now()
         found = {}
@@ -371,7 +372,7 @@ class _Log:
             page: Mapping[str, Any] = self._client.get_container_log(**arguments)
         except ClientError as error:
             # Whether a container that never wrote has a log at all is not known
-            # (lightsail-facts.md, section 5); to us both are silence.
+            # (docs/lightsail.md, "Container logs"); to us both are silence.
             if error_code(error) == "NotFoundException":
                 return {}
             raise
@@ -427,7 +428,7 @@ def _puller(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _puller_role(found: Mapping[str, Any]) -> str | None:
-    """Empty for some minutes after it was activated (lightsail-facts.md, section 1)."""
+    """Empty for some minutes after it was activated (docs/lightsail.md, "Pulling from ECR")."""
     role = _puller(found)
     return (role.get("principalArn") or None) if role.get("isActive") else None
 

@@ -1,7 +1,7 @@
 """Lightsail's managed databases: what a release can be undone with.
 
 Their states are free strings and their errors share one code for what is wrong and what is only
-busy (lightsail-facts.md, sections 4 and 8). So nothing is read from an error's text: after one, the
+busy (docs/lightsail.md, "Databases"). So nothing is read from an error's text: after one, the
 snapshot and the database are looked at.
 """
 

@@ -101,7 +101,7 @@ class Snapshots:
     def take(self, snapshot: str, *, database: str, app: str, release: str) -> SnapshotState:
         """Start the snapshot, or go on with the one that was started under this name.
 
-        The name is the idempotency key (lightsail-facts.md, section 14).
+        The name is the idempotency key (docs/lightsail.md, "Snapshots of RDS").
 
         Raises:
             RefusedError: there is no such database, it takes no snapshot until a person does

@@ -1,7 +1,7 @@
 """From an app spec to the deployment that Lightsail accepts, with the same meaning.
 
 Lightsail starts all containers of a node at once and knows no dependency between them
-(lightsail-facts.md, "The ten things", 1). The compiler puts the order into the commands:
+(docs/lightsail.md, "Containers"). The compiler puts the order into the commands:
 a container that others wait for runs under the gate's supervisor, one that only waits
 runs under its waiter, and every other command passes through untouched.
 
@@ -43,7 +43,7 @@ from lightgate.spec.presets import USUAL_MANAGE, Commands, preset
 from lightgate.spec.time_limits import GRACE_SECONDS, WaitLimit
 
 # ECS caps a task definition at 65,536 bytes and Lightsail looks ECS-like; one argument of
-# 131,072 bytes fails to exec (measured-facts.md, "Launching").
+# 131,072 bytes fails to exec (docs/measured.md, "Starting a process").
 LARGEST_REQUEST_BYTES = 56 * 1024
 # Up to this size each container has its programs as plain text.
 PLAIN_REQUEST_BYTES = 48 * 1024
@@ -201,7 +201,7 @@ def _command(spec: AppSpec, container: Container, inputs: _Inputs, programs: Pro
         return {}
     python = container.python or USUAL_PYTHON
     # Without -I and -S a module of the app's own would shadow one of the standard library
-    # (measured-facts.md, "Launching").
+    # (docs/measured.md, "Starting a process").
     return {"command": [python, "-ISc", *gate, *own]}
 
 

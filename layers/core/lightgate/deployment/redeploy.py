@@ -1,8 +1,8 @@
 """An old version's deployment as a request for a new one.
 
 What Lightsail shows of a deployment holds its environment with all secrets in plain text
-(lightsail-facts.md, section 11). So it is read, turned around here and sent within one step, and
-none of it is returned, logged or kept.
+(docs/lightsail.md, "Metrics and CloudTrail"). So one step reads it, changes it here and sends it,
+and none of it is returned, logged or kept.
 """
 
 import hmac

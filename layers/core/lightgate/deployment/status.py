@@ -12,7 +12,7 @@ from lightgate.gate.gate_report import GateReport, Phase
 from lightgate.names import COMMAND_CONTAINER, marked_release
 from lightgate.outage import LONGEST_OUTAGE
 
-# Logs lag by minutes (lightsail-facts.md, section 5). After an ACTIVE deployment the
+# Logs lag by minutes (docs/lightsail.md, "Container logs"). After an ACTIVE deployment the
 # gate's report only enriches the message; after a FAILED one it decides what is said of
 # the database, and is worth a longer wait, until the logs show the end of the deployment.
 _LOG_PATIENCE_AFTER_ACTIVE = timedelta(seconds=60)
@@ -204,7 +204,8 @@ def judge_deployment(
     """How the deployment stands, and when its end was first seen.
 
     Success is the version being current and active; failure is the list saying so;
-    anything else is read again, because reads may lag (lightsail-facts.md, section 6).
+    anything else is read again, because reads may lag (docs/lightsail.md, "Deployments and their
+    states").
     Once ended, the verdict waits a while for the gate's own report, but not beyond the
     time limit. With `has_told_all` the logs show the end of a failed deployment. A service
     without a public endpoint becomes active whatever the gate does, so there only the report

@@ -1,8 +1,8 @@
 """What a container has written during one deployment, read with suspicion.
 
-Anybody who can write to the app's output writes these lines, Lightsail keeps the lines of all
-nodes and deployments of a container name in one stream (lightsail-facts.md, section 5), and the
-version that still serves writes there too. They explain a failure, and decide nothing.
+All code that can write to the app's output may write these lines. Lightsail keeps the lines of all
+nodes and deployments of a container name in one stream (docs/lightsail.md, "Container logs"), so
+the live version writes there too. The lines explain a failure, and decide nothing.
 """
 
 import json

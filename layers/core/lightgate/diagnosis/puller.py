@@ -1,7 +1,7 @@
 """Whether Lightsail may pull a service's images from a private repository.
 
 Each container service has a role of its own for that, in an account of AWS's, and the policy of
-the repository must name it (lightsail-facts.md, section 1, "Private ECR set-up").
+the repository must name it (docs/lightsail.md, "Pulling from ECR").
 """
 
 import fnmatch

@@ -9,7 +9,7 @@ from typing import Any
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.patterns import pattern
 
-# Lightsail runs amd64 Linux images only (lightsail-facts.md, section 1).
+# Lightsail runs amd64 Linux images only (docs/lightsail.md, "Containers").
 _ARCHITECTURE = "amd64"
 _OPERATING_SYSTEM = "linux"
 

@@ -129,7 +129,7 @@ def machine(report: Report) -> dict[str, Any]:
 def sns_message(report: Report) -> str:
     """The `Message` of a publication with `MessageStructure: json`.
 
-    Every HTTPS subscriber gets the chat form (measured-facts.md, "AWS limits"). A message that is
+    Every HTTPS subscriber gets the chat form (docs/measured.md, "Limits of AWS"). A message that is
     too large is shortened in all forms.
     """
     message = _forms_of(report)

@@ -213,7 +213,7 @@ def parse_push(event: Mapping[str, Any]) -> Push | None:
     """The push that an `ECR Image Action` event tells of; None for what is no release.
 
     The rule lets only tagged, successful pushes through; this holds also when somebody
-    widens the rule (lightsail-facts.md, section 13: the tag may be missing or empty).
+    widens the rule (docs/lightsail.md, "Push events of ECR": the tag may be missing or empty).
 
     Raises:
         RequestError: the event does not have the shape that ECR documents.

@@ -23,12 +23,12 @@ from lightgate.spec.secret_reference import REFERENCE, SecretReference, SecretSt
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# lightsail-facts.md, section 9: quotas of a container service.
+# docs/lightsail.md, "Quotas".
 MOST_CONTAINERS = 10
 _RESERVED_PREFIX = "LIGHTGATE_"
 TAG_PATTERN = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]*"
 
-# lightsail-facts.md, section 1: the pattern as the service applies it, group included.
+# docs/lightsail.md, "Containers": the pattern as the service applies it, group included.
 _LIGHTSAIL_NAME = r"[a-z0-9]{1,2}|[a-z0-9][a-z0-9-]+[a-z0-9]"
 _LIGHTSAIL_NAME_WORDS = "lower-case letters and digits, with hyphens between them"
 _RDS_NAME = r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*"

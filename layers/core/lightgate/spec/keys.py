@@ -24,7 +24,7 @@ from lightgate.spec.secret_reference import SecretStore as SecretStore
 # so that the gate can also wait for a snapshot.
 DEFAULT_TIMEOUT_SECONDS = 600
 # How long Lightsail lets a deployment hang before it gives it up is not published
-# (lightsail-facts.md, section 3). Deployments are seen to take 2 to 15 minutes.
+# (docs/lightsail.md, "How long a deployment takes"). Deployments are seen to take 2 to 15 minutes.
 PLATFORM_PATIENCE_SECONDS = 900
 LONGEST_POLL_SECONDS = 300
 
@@ -242,8 +242,8 @@ class EndpointHealthCheck:
     """Lightsail's own check of the public endpoint, which decides whether the new version takes
     over.
 
-    The ranges are Lightsail's (lightsail-facts.md, section 9). Its default of the success codes is
-    not: `200-499` takes 401, 404 and 429 for healthy ("The ten things", 7).
+    The ranges are Lightsail's (docs/lightsail.md, "Quotas"). Its default of the success codes is
+    not: `200-499` takes 401, 404 and 429 for healthy.
     """
 
     path: str = key(
@@ -731,9 +731,9 @@ class AppSpec:
         "need a longer interval.",
         default=10,
     )
-    # lightsail-facts.md, section 3: a limit under 30 minutes would give up on deployments that
-    # still end well. Waiting for the snapshot, for the service and for the deployment fit into the
-    # state machine's own limit.
+    # A limit under 30 minutes would give up on deployments that still end well (docs/lightsail.md,
+    # "How long a deployment takes"). The waits for the snapshot, for the service and for the
+    # deployment fit into the state machine's own limit.
     deployment_timeout_seconds: int = key(
         "deploymentTimeoutSeconds",
         whole(1800, 43200),

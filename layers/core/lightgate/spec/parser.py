@@ -10,11 +10,11 @@ from lightgate.spec.key_reader import read_object
 from lightgate.spec.keys import AppSpec, Container
 from lightgate.spec.rules import check_rules, is_pushed_image
 
-# An advanced parameter holds 8 KB (measured-facts.md, "AWS limits").
+# An advanced parameter holds 8 KB (docs/measured.md, "Limits of AWS").
 LONGEST_SPEC_BYTES = 8192
 
 # The app's name becomes part of a snapshot identifier, which has no double hyphen
-# (lightsail-facts.md, section 14), of an execution name of at most 80 characters, and of a
+# (docs/lightsail.md, "Snapshots of RDS"), of an execution name of at most 80 characters, and of a
 # message's subject of at most 99.
 _APP = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 LONGEST_APP_NAME = 40
@@ -97,7 +97,7 @@ def _is_object(text: str) -> bool:
 
 
 def _refuse_braces(root: Node) -> None:
-    """SSM takes no value with `{{` (measured-facts.md, "AWS limits")."""
+    """SSM takes no value with `{{` (docs/measured.md, "Limits of AWS")."""
     for node in every_node(root):
         if isinstance(node.value, str) and "{{" in node.value:
             node.problem(

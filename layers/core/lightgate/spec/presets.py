@@ -21,7 +21,7 @@ def preset(spec: AppSpec, name: str) -> Commands:
     """The commands of the app's stage, with those that the container adds around them.
 
     Staging does not use `migrate --check`, which fails exactly when there is something to
-    migrate (measured-facts.md, "Migrations and old code"): it checks that no migration is
+    migrate (docs/measured.md, "Migrations and old code"): it checks that no migration is
     missing, shows the plan, and migrates.
     """
     container = spec.containers[name]

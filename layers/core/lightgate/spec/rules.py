@@ -358,7 +358,7 @@ class _Rules:
         return None
 
     def _check_ports(self) -> None:
-        """The containers of a node share one network (lightsail-facts.md, section 2)."""
+        """All containers of a node share its ports (docs/lightsail.md, "The network of a node")."""
         spec = self._spec
         owners: dict[int, str] = {}
         for name, container in spec.containers.items():

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 # After its time limit a command is asked to end, and this long later made to.
 GRACE_SECONDS = 10
-# A session that a role of a function assumes lasts one hour at most (measured-facts.md, "AWS
-# limits"), and a URL no longer than the session that has signed it: afterwards no gate can read
+# A session that a role of a function assumes lasts one hour at most (docs/measured.md, "Limits of
+# AWS"), and a URL no longer than the session that has signed it: afterwards no gate can read
 # its permit.
 SIGNED_FOR = timedelta(hours=1)
 # The URLs are signed before the deployment is created, within one run of Deploy.

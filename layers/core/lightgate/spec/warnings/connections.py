@@ -25,7 +25,7 @@ def registry_in_the_repository(spec: AppSpec) -> Iterator[SpecWarning]:
 
 
 def hosts_of_docker(spec: AppSpec) -> Iterator[SpecWarning]:
-    """The containers of one node share its network (lightsail-facts.md, section 2)."""
+    """The containers of one node share its network (docs/lightsail.md, "The network of a node")."""
     for variable in variables(spec):
         for host in dict.fromkeys(hosts_in(variable.name, variable.value, spec.containers)):
             yield _about(variable.path, host, spec)
