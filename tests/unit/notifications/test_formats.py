@@ -112,6 +112,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "savedSeconds": 0,
         "cost": None,
         "paused": None,
+        "prediction": None,
         "gate": encode(rolled_back().evidence, complete=True),
         "text": text(rolled_back()),
         "startedAt": "2026-11-16T01:54:34+00:00",

@@ -118,6 +118,7 @@ def machine(report: Report) -> dict[str, Any]:
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,
         "reversed": list(report.reversed),
+        "prediction": encode(report.prediction),
         "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),
