@@ -100,7 +100,10 @@ PLANNED = {
     "models": (
         f'migrations.SeparateDatabaseAndState([migrations.RunPython(change)], [{REMOVE_NAME}])'
     ),
-    "required": f'{RUN[:-1]}, migrations.RunPython.noop), migrations.AlterField("crop", "name", models.TextField(default=""))',
+    "required": (
+        f'{RUN[:-1]}, migrations.RunPython.noop), '
+        'migrations.AlterField("crop", "name", models.TextField(default=""))'
+    ),
 }  # fmt: skip
 
 

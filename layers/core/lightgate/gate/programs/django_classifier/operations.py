@@ -24,6 +24,12 @@ from lightgate.gate.programs.django_classifier.relations import table_of
 from lightgate.gate.programs.django_helper.classes import worst
 from lightgate.gate.programs.django_helper.errors import error_text
 
+# A statement of which nothing is done, or something that the schema shows.
+DDL = re.compile(
+    r"(?is)\s*(alter\s+table\s+\S+\s+(add|drop|modify|change|rename)|create\s+(unique\s+)?index"
+    r"|(create|drop)\s+table|drop\s+index)\b((?!\bpartition)[^;])*;?\s*"
+)
+
 
 def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     """The migration for an event; `irreversible` says what of it cannot be reversed.
@@ -80,7 +86,8 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
                 tables.update(named_tables(operation, app, state))
                 for inner in getattr(operation, "database_operations", ()):
                     loose.update(named_tables(inner, app, state))
-        shows = shows and label in ("compatible", "restricted", "breaking")
+        is_shown = kind == "RunSQL" and DDL.fullmatch(str(operation.sql))
+        shows = shows and bool(is_shown or label in ("compatible", "restricted", "breaking"))
         if declared and label in ("data", "unknown") and not problem:
             label, why, statements = declared, "declared", named
         more: list[Any] = [why, problem] if why or problem else []
