@@ -13,6 +13,7 @@ from lightgate.migrations.measured import (
     MeasuredMigration,
     MeasuredTable,
 )
+from lightgate.records.prediction import PredictedMigration, Prediction
 from lightgate.records.recorded_outcome import Cost
 from lightgate.records.rehearsed import Rehearsed
 from lightgate.records.release_evidence import Evidence, RecordedDecision
@@ -64,6 +65,27 @@ REHEARSED = Rehearsed(
         sample_seconds=0.1,
         omitted=0,
     ),
+)
+
+
+PREDICTION = Prediction(
+    rehearsal="20261128t000000z-44444444-reha",
+    status="FAILED",
+    summary="predicted summary.",
+    ended_at=at("08:00:00"),
+    migrations=[
+        PredictedMigration(name="shop.0009_predicted", rehearsed_seconds=46.0, seconds=47.0)
+    ],
+    lock=MeasuredLock(
+        migration="shop.0009_predicted",
+        table="predicted-table",
+        mode="ShareLock",
+        seconds=45.0,
+        total_seconds=45.0,
+        times=1,
+    ),
+    lock_at_most=47.0,
+    is_upper_bound=True,
 )
 
 
@@ -144,6 +166,7 @@ def full_record(**changes: Any) -> ReadableRecord:
         "take_back": [{"app": "take-back-app"}],
         "spec_version": 76,
         "rehearsal": REHEARSED,
+        "prediction": PREDICTION,
     }
     return ReadableRecord(**told | changes)
 

@@ -75,6 +75,11 @@ RECORD = {
         *("new-table of 81 rows was written anew", "82 rows of new-table were changed"),
         *("the times are upper bounds", "lightgate-rehearsal-named may still exist"),
     ],
+    "prediction": [
+        *("20261128t000000z-44444444-reha FAILED: predicted summary.", "on predicted-table"),
+        *("shop.0009_predicted took 46 s on the copy, 47 s in this release", "at most 47 s"),
+        "the times on the copy are upper bounds",
+    ],
 }
 EVIDENCE = {
     "gates": ["gate-named", "gate-event", "gate-error"],

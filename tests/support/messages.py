@@ -22,6 +22,7 @@ from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.measured import MeasuredLock
 from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
@@ -33,6 +34,7 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
 from lightgate.records.console_links import Console, console_links
+from lightgate.records.prediction import PredictedMigration, Prediction
 from lightgate.records.recorded_outcome import Publication
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
@@ -240,6 +242,32 @@ def _released() -> Report:
         watched=_good(8, 17).shown,
         saved=timedelta(seconds=57),
     )
+
+
+def _released_as_rehearsed() -> Report:
+    lock = MeasuredLock(
+        migration="harvests.0004_fill_season",
+        table="harvests_harvest",
+        mode="AccessExclusiveLock",
+        seconds=1.9,
+        total_seconds=1.9,
+        times=1,
+    )
+    found = Prediction(
+        rehearsal=f"20261115t231500z-{'7849e651'}-ab12",
+        status="SUCCEEDED",
+        summary="2 migrations of v3 succeeded in 2.2 s on the copy.",
+        ended_at=STARTED - timedelta(hours=2),
+        migrations=[
+            PredictedMigration(name="harvests.0003_season", rehearsed_seconds=0.1, seconds=0.1),
+            PredictedMigration(
+                name="harvests.0004_fill_season", rehearsed_seconds=2.1, seconds=2.5
+            ),
+        ],
+        lock=lock,
+        lock_at_most=2.5,
+    )
+    return replace(_released(), prediction=found)
 
 
 def _released_without_migrations() -> Report:
@@ -617,6 +645,7 @@ def _command_refused() -> Report:
 
 _REPORTS = {
     "release-SUCCEEDED": _released,
+    "release-SUCCEEDED-rehearsed": _released_as_rehearsed,
     "release-SUCCEEDED-without-migrations": _released_without_migrations,
     "release-SUCCEEDED-while-paused": _released_while_paused,
     "release-ROLLED_BACK-migration-failed": _migration_failed,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from moto.rds.models import rds_backends
-from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from lightgate.aws.dynamodb_rehearsals import Rehearsals
 from lightgate.names import REHEARSAL_PREFIX
@@ -18,7 +17,7 @@ from tests.component.lightsail_service import Course
 from tests.support.state_machine import Executions
 from tests.workflow.release_machine import STACK, folder
 from tests.workflow.reporting_gates import told_plan
-from tests.workflow.stepper import Walk
+from tests.workflow.stepper import Stepper, Walk
 from tests.workflow.world import APP, Json, World, spec
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +67,8 @@ class RehearsalWorld(Executions[Walk]):
     def __init__(self, world: World, patch: pytest.MonkeyPatch) -> None:
         self.world = world
         patch.setenv("LIGHTGATE_STACK_ID", "arn:aws:cloudformation:us-east-1:1:stack/lightgate/77")
-        patch.setattr(ExecutionWorker, "start", lambda _: None)
+        # No execution goes on by itself.
+        self.releases = Stepper(world, patch)
         client = world.cloud.client("stepfunctions")
         definition = json.loads(_with_functions(json.dumps(DEFINITION)))
         machine = client.create_state_machine(

@@ -88,6 +88,7 @@ def ended_record(
         evidence=evidence,
         take_back=tuple(report.take_back),
         spec_version=release.spec_version if release is not None else None,
+        prediction=report.prediction,
     )
 
 

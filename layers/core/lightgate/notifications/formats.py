@@ -92,7 +92,7 @@ def machine(report: Report) -> dict[str, Any]:
         "judgement": encode(report.judgement),
         "watched": report.watched,
         "warnings": list(report.warnings),
-        "nextSteps": list(report.conclusion.next_steps),
+        "nextSteps": list(next_steps(report)),
         "repository": report.repository,
         # As ECR and `docker push` report it, so that a machine finds its push again.
         "digest": report.pushed_digest or report.digest,
@@ -118,6 +118,7 @@ def machine(report: Report) -> dict[str, Any]:
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,
         "reversed": list(report.reversed),
+        "prediction": encode(report.prediction),
         "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),
