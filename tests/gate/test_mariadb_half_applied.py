@@ -1,4 +1,4 @@
-"""What MariaDB has of a migration that failed, and waits for locks that the gate must not prolong."""
+"""What MariaDB has of a migration that failed, and waits for locks that the gate limits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -93,7 +93,8 @@ ROW_RULES: tuple[LogRule, ...] = (
         r"|(?:constraint|index) \"[^\"]+\"(?: of relation \"[^\"]+\")? does not exist)",
         "The database does not have what the migration drops.",
         "Compare python manage.py showmigrations with the schema. If an earlier attempt or a "
-        "change by hand has dropped it, create it again, or record the migration with migrate --fake",
+        "change by hand has dropped it, create it again, or record the migration with "
+        "migrate --fake",
         kind=FailureClass.MIGRATION_ERROR,
         remedy=Remedy.EITHER,
     ),
