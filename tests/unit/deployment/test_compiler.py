@@ -252,7 +252,7 @@ def test_the_size_is_that_of_the_escaped_text_which_is_sent() -> None:
 
     with pytest.raises(RefusedError, match=r"the deployment has \d+ bytes and may have 57344"):
         compile_deployment(spec, source(), RELEASE, {reference: "ü" * 9000})
-    compile_deployment(spec, source(), RELEASE, {reference: "u" * 4500})
+    compile_deployment(spec, source(), RELEASE, {reference: "u" * 4300})
 
 
 @given(valid_specs())
