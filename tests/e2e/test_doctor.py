@@ -111,15 +111,6 @@ def service_of_another_stack(ready: Ready) -> Iterator[None]:
 
 
 @contextmanager
-def rotating_secret(ready: Ready) -> Iterator[None]:
-    secrets = ready.cloud.client("secretsmanager")
-    rules = {"AutomaticallyAfterDays": 30}
-    secrets.rotate_secret(SecretId="crops/db", RotationRules=rules, RotateImmediately=False)
-    yield
-    secrets.cancel_rotate_secret(SecretId="crops/db")
-
-
-@contextmanager
 def policy_with_the_role_of_the_containers(ready: Ready) -> Iterator[None]:
     ecr, lightsail = ready.cloud.client("ecr"), ready.cloud.client("lightsail")
     [service] = lightsail.get_container_services(serviceName=APP)["containerServices"]
@@ -318,7 +309,6 @@ FAULTS: Mapping[str, tuple[Plant, Check, Level]] = {
         Check.SECRETS,
         Level.FAILURE,
     ),
-    "a secret rotates": (rotating_secret, Check.SECRETS, Level.WARNING),
     "the service is disabled": (disabled, Check.SERVICE, Level.FAILURE),
     "the smallest power": (
         lambda ready: changed_service(ready, {"power": "micro"}, {"power": "nano"}),
