@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from lightgate.aws.stepfunctions import GONE
 from lightgate.aws.temporary import Temporary
+from lightgate.notifications.rehearsal_notice import rehearsal_notice
 from lightgate.operations.remove_temporary import remove_temporary
 from lightgate.records.release_record import RELEASING
 from lightgate.rehearsal.record import stopped_record
@@ -64,4 +65,6 @@ def _record_stopped(app: str, runtime: Runtime) -> None:
         if status is None or (status == GONE and now - record.started_at < _KNOWN_AFTER):
             continue
         expires_at = now + timedelta(days=runtime.settings.record_days)
-        runtime.rehearsals.end(stopped_record(record, status, now), expires_at)
+        stopped = stopped_record(record, status, now)
+        if runtime.rehearsals.end(stopped, expires_at) == stopped:
+            runtime.topic.publish(rehearsal_notice(stopped, runtime.settings.console))

@@ -74,6 +74,7 @@ def ended_record(state: RehearsalState, now: datetime) -> ReadableRecord:
             kind=RecordKind.REHEARSAL,
             status=RELEASING,
             started_at=state.started_at,
+            stage=state.refusal.stage if state.refusal is not None else None,
             execution=state.execution,
         )
     else:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from lightgate.notifications.rehearsal_notice import rehearsal_notice
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.rehearsal.record import ended_record
 from lightgate.rehearsal.rehearsal_state import RehearsalEnd, RehearsalState
@@ -16,4 +17,10 @@ def record_rehearsal(state: RehearsalState, runtime: Runtime) -> RehearsalEnd:
         expires_at = now + timedelta(days=runtime.settings.record_days)
         record = runtime.rehearsals.end(record, expires_at)
     runtime.logger.info("the rehearsal has ended", rehearsal=record.release, status=record.status)
-    return RehearsalEnd(status=EndStatus(record.status), cause=record.summary or record.status)
+    return RehearsalEnd(
+        status=EndStatus(record.status),
+        cause=record.summary or record.status,
+        notice=rehearsal_notice(record, runtime.settings.console)
+        if record.app and record.stage
+        else None,
+    )
