@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightgate.records.release_record import StageName
-from lightgate.release.lock import Lock, Pause
+from lightgate.release.lock import Lock, Pause, QueueRehearsal
 from lightgate_cli import status
 from lightgate_cli.reading.app_status import AppFacts, AppStatus, Health, app_status
 from lightgate_cli.reading.progress import Progress
@@ -49,6 +49,14 @@ def running(**changes: Any) -> AppFacts:
         "running": progress,
     }
     return facts(**told | changes)
+
+
+def rehearsing() -> AppFacts:
+    found = waiting()
+    push = f"{APP}-next"
+    rehearsal = QueueRehearsal(name=f"rehearse-{push}", push=push, request={})
+    lock = replace(found.lock, holder=None, to_rehearse=push, rehearsal=rehearsal)
+    return replace(found, lock=lock)
 
 
 def waiting() -> AppFacts:
@@ -180,6 +188,7 @@ def named() -> dict[str, AppFacts]:
         "after-the-demo": facts(),
         "running": running(),
         "waiting": waiting(),
+        "rehearsing": rehearsing(),
         "paused": paused(),
         "abandoned": running(running=None, has_ended=True),
         "unhealthy": facts(answer_problem="GET / returned 500 (expected 200-499)"),

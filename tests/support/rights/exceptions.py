@@ -45,6 +45,10 @@ BY_FUNCTION: Mapping[str, Mapping[str, str]] = {
         "ssm:GetParameter parameter/StackName/apps/*": _RECOVERY,
         "states:DescribeExecution execution:StackName-release:*": _RECOVERY,
     },
+    "RecordRehearsalFunction": {
+        "states:StartExecution stateMachine:StackName-rehearsal": "a push that came while a "
+        "rehearsal ran",
+    },
     "PruneSnapshotsFunction": {"sns:Publish OutcomeTopic": "sends NOT_PRUNED"},
 }
 

@@ -121,6 +121,11 @@ class RehearsalWorld(Executions[Walk]):
         name = f"by-hand-{len(self.all)}"
         return self.start({"app": APP, **members}, name)
 
+    def run_all(self) -> None:
+        """Every rehearsal and every release to its end, and those that they start."""
+        while going := [*self.discover(), *self.releases.discover()]:
+            going[0].run()
+
     @property
     def services(self) -> list[str]:
         return [name for name in self.world.lightsail.services if name != APP]

@@ -40,7 +40,7 @@ def test_subscribers_hear_why_a_rehearsal_failed(rehearsals: RehearsalWorld) -> 
 
 
 def test_subscribers_hear_why_a_rehearsal_was_refused(rehearsals: RehearsalWorld) -> None:
-    rehearsals.set_policy()
+    rehearsals.allow("another-*")
 
     rehearsals.rehearse()
 

@@ -116,7 +116,9 @@ def plan_rehearsal(
             platform_patience=timedelta(seconds=PATIENCE_SECONDS),
             deployment_timeout=timeout,
             open_variables={gate: tuple(rehearsal.environment)},
-            tag=request.tag or (None if request.digest else spec.default_tag()),
+            tag=request.tag
+            or request.image_tag
+            or (None if request.digest else spec.default_tag()),
         ),
         name=name,
         gate=gate,

@@ -174,6 +174,13 @@ def _succeeded(
             code=_LONG_LOCK,
             reasons=(f"{lock_of(longest)}; rehearsal.maxLockSeconds is {limit}.",),
         )
+    if limit is not None and (measured is None or measured.locks is None):
+        return _Verdict(
+            status=EndStatus.FAILED,
+            summary=f"{applied} on the copy, and the locks were not measured. {_UNTOUCHED}",
+            code=_LONG_LOCK,
+            reasons=(f"Whether a lock was held for more than {limit} s is unknown.",),
+        )
     return _Verdict(
         status=EndStatus.SUCCEEDED, summary=f"{applied} on the copy. {expected} {_UNTOUCHED}"
     )
