@@ -65,6 +65,7 @@ _BAD_CREDENTIALS = (
     "MissingAuthenticationToken",
 )
 _SIGN_IN = "Run aws sso login or aws configure, or give --profile."
+_START_LOCAL_CLOUD = "Start one with make local in a checkout."
 _PERMISSIONS = "docs/command-line.md lists the permissions that each command needs."
 
 
@@ -343,6 +344,12 @@ def reaching_aws(target: Target) -> Iterator[None]:
     try:
         yield
     except AWS_ERRORS as error:
+        if target.local and isinstance(error, exceptions.ConnectionError):
+            raise CommandError(
+                Problem.NO_LOCAL_CLOUD,
+                "The local cloud does not answer: it has stopped, or is just starting.",
+                hint=_START_LOCAL_CLOUD,
+            ) from error
         raise _problem_of(error, target.profile) from error
 
 
@@ -440,6 +447,4 @@ def _local_cloud() -> _LocalCloud:
         text = "No local cloud is running."
     except (OSError, ValueError, KeyError, TypeError) as error:
         text = f"The local cloud cannot be found: {file} cannot be read ({type(error).__name__})."
-    raise CommandError(
-        Problem.NO_LOCAL_CLOUD, text, hint="Start one with make local in a checkout."
-    )
+    raise CommandError(Problem.NO_LOCAL_CLOUD, text, hint=_START_LOCAL_CLOUD)

@@ -110,7 +110,9 @@ def labelled(
     wrapped = textwrap.wrap(
         plain, max(width - column, 20), break_long_words=False, break_on_hyphens=False
     )
-    return [Text(begin + wrapped[0]), *(Text(" " * column + line) for line in wrapped[1:])]
+    style = text.style if isinstance(text, Text) else ""
+    first = Text(begin).append(wrapped[0], style)
+    return [first, *(Text(" " * column).append(line, style) for line in wrapped[1:])]
 
 
 def _text(cell: str | Text) -> Text:

@@ -11,7 +11,14 @@ from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
-from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
+from lightgate_cli.reading.app_status import (
+    AppStatus,
+    Health,
+    InProgress,
+    LastRelease,
+    RunningRehearsal,
+    app_status,
+)
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
 
 _HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
@@ -117,6 +124,8 @@ def block(found: AppStatus, *, width: int | None) -> list[Text]:
     facts.append(("In progress", in_progress_line(found.in_progress)))
     facts.append(("Waiting", waiting_line(found)))
     facts.append(("Pushes", pushes_line(found)))
+    if found.rehearsal is not None:
+        facts.append(("Rehearsal", f"{_rehearsal(found.rehearsal)} ({found.rehearsal.release})"))
     if found.last is not None:
         facts += [
             ("Last", _last_line(found.last)),
@@ -190,10 +199,14 @@ def _progress(found: AppStatus) -> str:
     if found.paused is not None:
         return "paused"
     waiting = found.waiting
-    if waiting is None:
-        return ""
-    what = "rehearsing" if waiting.rehearsal is not None else "waiting"
-    return f"{called(waiting.tag, waiting.digest)}: {what}"
+    if waiting is not None:
+        what = "rehearsing" if waiting.rehearsal is not None else "waiting"
+        return f"{called(waiting.tag, waiting.digest)}: {what}"
+    return f"rehearsal of {_rehearsal(found.rehearsal)}" if found.rehearsal else ""
+
+
+def _rehearsal(running: RunningRehearsal) -> str:
+    return f"{called(running.tag, running.digest)}, {clock(running.elapsed)} since its start"
 
 
 def _in_progress(running: InProgress) -> str:

@@ -68,6 +68,26 @@ CASES: dict[str, tuple[PushFacts, Answer, str | None]] = {
         Answer.IN_PROGRESS,
         None,
     ),
+    "in-progress-and-serving": (
+        facts(
+            "v4",
+            running,
+            lock=releases.lock(holder=releases.holder(V4)),
+            live=V4,
+            live_record=running,
+        ),
+        Answer.IN_PROGRESS,
+        None,
+    ),
+    "live-and-released-again": (
+        facts(
+            "v2.1",
+            releases.v21(),
+            lock=releases.lock(holder=releases.holder(V21)),
+        ),
+        Answer.LIVE,
+        None,
+    ),
     "abandoned": (ended("v4", "ABANDONED"), Answer.ABANDONED, None),
     "waiting": (
         replace(waits(holder=releases.holder(V4)), others=[running]),

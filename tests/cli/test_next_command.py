@@ -1,5 +1,6 @@
 """The commands that an output names, and what a terminal gets of what others have written."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from lightgate_cli import next_command, output, terminal
 from lightgate_cli.connection import Target
+from lightgate_cli.json_output import print_json
 from lightgate_cli.logs import printable
 from lightgate_cli.main import main
 
@@ -61,6 +63,37 @@ def test_the_next_command_gets_the_options_of_this_one(
     shown = capsys.readouterr()
     assert shown.out == f"{found}\n"
     assert shown.err == f"{found}\nerror: {found}\n"
+
+
+@pytest.mark.usefixtures("running")
+def test_json_has_the_same_commands_as_the_text(capsys: pytest.CaptureFixture[str]) -> None:
+    step, told = "Then: lightgate show v3", f"Then: lightgate show{OPTIONS} v3"
+
+    print_json({"record": {"nextSteps": [step]}, "findings": [{"fix": [step]}], "commands": [step]})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "record": {"nextSteps": [told]},
+        "findings": [{"fix": [told]}],
+        "commands": [told],
+    }
+
+
+@pytest.mark.usefixtures("running")
+def test_json_leaves_what_the_app_has_written_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    written = {"containers": {"web": ["run lightgate show v3"]}, "text": "lightgate show v3"}
+
+    print_json(written)
+
+    assert json.loads(capsys.readouterr().out) == written
+
+
+def test_a_failure_is_red_on_each_of_its_lines() -> None:
+    text = output.word("FAILED").append(": " + "a word " * 20)
+
+    shown = output.labelled("", text, width=80, column=0)
+
+    assert len(shown) > 1
+    assert {str(span.style) for line in shown for span in line.spans} == {"red"}
 
 
 def test_without_options_the_next_command_has_none() -> None:

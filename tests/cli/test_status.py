@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from lightgate.records.release_record import StageName
+from lightgate.records.release_record import RecordKind, StageName
 from lightgate.release.lock import Lock, Pause, QueueRehearsal
 from lightgate_cli import status
-from lightgate_cli.reading.app_status import AppFacts, AppStatus, Health, app_status
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import AppStatus, Health, app_status
 from lightgate_cli.reading.progress import Progress
 from tests.cli import releases
 from tests.cli.golden import PIPE, TERMINAL, assert_fits_a_terminal, assert_golden
@@ -51,7 +52,7 @@ def running(**changes: Any) -> AppFacts:
     return facts(**told | changes)
 
 
-def rehearsing() -> AppFacts:
+def rehearsed_first() -> AppFacts:
     found = waiting()
     push = f"{APP}-next"
     rehearsal = QueueRehearsal(name=f"rehearse-{push}", push=push, request={})
@@ -69,6 +70,11 @@ def paused() -> AppFacts:
     pause = Pause(by="arn:aws:iam::123456789012:user/ann", reason="migration window", at=NOW)
     lock = releases.lock(waiting=releases.waiting(V5, "v5"), paused=pause)
     return facts(lock=lock, history=[record(V5, "v5", "QUEUED"), *releases.demo()])
+
+
+def rehearsing() -> AppFacts:
+    v4 = record(V4, "v4", "RELEASING", kind=RecordKind.REHEARSAL)
+    return facts(rehearsals=[replace(v4, started_at=NOW - timedelta(minutes=12))])
 
 
 def test_the_live_version_is_the_one_that_lightsail_shows() -> None:
@@ -188,9 +194,10 @@ def named() -> dict[str, AppFacts]:
         "after-the-demo": facts(),
         "running": running(),
         "waiting": waiting(),
-        "rehearsing": rehearsing(),
+        "rehearsed-first": rehearsed_first(),
         "paused": paused(),
         "abandoned": running(running=None, has_ended=True),
+        "rehearsing": rehearsing(),
         "unhealthy": facts(answer_problem="GET / returned 500 (expected 200-499)"),
         "unread": facts(service=None, was_asked=False, unread=unread),
         "new": replace(no_record, was_asked=False),

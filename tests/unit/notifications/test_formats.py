@@ -93,7 +93,7 @@ def test_a_machine_reads_everything_from_one_object() -> None:
         "reversed": [],
         "takeBack": list(map(json.dumps, TAKE_BACK)),
         "warnings": [],
-        "nextSteps": list(rolled_back().conclusion.next_steps),
+        "nextSteps": list(next_steps(rolled_back())),
         "repository": "crops-backend",
         "digest": DIGEST,
         "reason": "push of crops-backend:latest",

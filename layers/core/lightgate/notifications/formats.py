@@ -93,7 +93,7 @@ def machine(report: Report) -> dict[str, Any]:
         "judgement": encode(report.judgement),
         "watched": report.watched,
         "warnings": list(report.warnings),
-        "nextSteps": list(report.conclusion.next_steps),
+        "nextSteps": list(next_steps(report)),
         "repository": report.repository,
         # As ECR and `docker push` report it, so that a machine finds its push again.
         "digest": report.pushed_digest or report.digest,

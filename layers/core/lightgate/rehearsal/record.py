@@ -20,7 +20,13 @@ from lightgate.records.release_record import (
 )
 from lightgate.records.wording import called
 from lightgate.rehearsal.rehearsal_state import Place, RehearsalPlan, RehearsalRun, RehearsalState
-from lightgate.release.unchecked_request import UNKNOWN, requested_app
+from lightgate.release.unchecked_request import (
+    UNKNOWN,
+    requested_app,
+    requested_digest,
+    requested_starter,
+    requested_tag,
+)
 from lightgate.state import DeploymentProgress
 
 _FAILED_MIGRATION = "rehearsed-migration"
@@ -75,6 +81,9 @@ def ended_record(state: RehearsalState, now: datetime) -> ReadableRecord:
             status=RELEASING,
             started_at=state.started_at,
             stage=state.refusal.stage if state.refusal is not None else None,
+            tag=requested_tag(state.request),
+            digest=requested_digest(state.request),
+            who=requested_starter(state.request),
             execution=state.execution,
         )
     else:
