@@ -53,11 +53,10 @@ def running(**changes: Any) -> AppFacts:
 
 
 def rehearsed_first() -> AppFacts:
-    found = waiting()
     push = f"{APP}-next"
     rehearsal = QueueRehearsal(name=f"rehearse-{push}", push=push, request={})
-    lock = replace(found.lock, holder=None, to_rehearse=push, rehearsal=rehearsal)
-    return replace(found, lock=lock)
+    waits = releases.waiting(V5, "v5")
+    return facts(lock=releases.lock(waiting=waits, to_rehearse=push, rehearsal=rehearsal))
 
 
 def waiting() -> AppFacts:
