@@ -14,7 +14,7 @@ from lightgate.records.wording import called
 from lightgate.spec.database_kinds import DatabaseKind
 
 # Not the words of a release: a filter for FAILED releases must not let rehearsals pass.
-REHEARSED = "REHEARSED"
+_REHEARSED = "REHEARSED"
 NOT_REHEARSED = "NOT_REHEARSED"
 _UNTOUCHED = "production is untouched"
 _MOST_REASONS = 10
@@ -24,7 +24,7 @@ def rehearsal_notice(record: ReadableRecord, console: Console) -> Publication:
     """The publication for the record of a rehearsal that has ended."""
     found, name, stage = record.rehearsal, called(record.tag, record.digest), record.stage or ""
     is_good = record.status == EndStatus.SUCCEEDED
-    status = REHEARSED if is_good else NOT_REHEARSED
+    status = _REHEARSED if is_good else NOT_REHEARSED
     title = subject_line(stage, record.app, status, f"{name} {record.status}, {_UNTOUCHED}")
     head = f"The rehearsal of {name} for {record.app} {_ENDS[record.status]}: {_UNTOUCHED}."
     told = _lines([record.summary or "", *record.reasons])
