@@ -122,7 +122,9 @@ def test_an_expired_sign_in(lightgate: Callable[..., Said], tmp_path: Path) -> N
 
     assert said.code == 2
     assert said.errors[0].startswith("error: The AWS credentials could not be loaded: ")
-    assert said.errors[1:] == [HINT_SIGN_IN]
+    assert said.errors[1:] == [
+        "Run aws sso login --profile prod or aws configure, or give another --profile."
+    ]
 
 
 def test_no_such_stack(

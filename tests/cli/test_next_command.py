@@ -15,7 +15,8 @@ from lightgate_cli.logs import printable
 from lightgate_cli.main import main
 
 CHOSEN = Target(profile="ops", region="eu-central-1", stack="shop")
-OPTIONS = " --profile ops --region eu-central-1 --stack shop"
+OF_AWS = " --profile ops --region eu-central-1"
+OPTIONS = f"{OF_AWS} --stack shop"
 # Colors, the title of a window, the clipboard, a line that overwrites itself, and C1.
 HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\rd\x08e\x9bf\x7f\n\u2028g"
 
@@ -24,7 +25,7 @@ HOSTILE = "a\x1b[31mb\x1b]0;title\x07c\rd\x08e\x9bf\x7f\n\u2028g"
 def running() -> Iterator[None]:
     """A command that the user has called with options."""
     with click.Context(main):
-        next_command.remember(CHOSEN.options)
+        next_command.remember(CHOSEN.options, CHOSEN.aws_options)
         yield
 
 
@@ -49,6 +50,12 @@ def test_every_command_with_these_options_gets_them_and_no_other() -> None:
         ("To resume: lightgate resume a", f"To resume: lightgate resume{OPTIONS} a"),
         ("lightgate validate shows every problem.", "lightgate validate shows every problem."),
         ("snapshot lightgate-crops-1", "snapshot lightgate-crops-1"),
+        (
+            "V=$(aws rds start-x --a b) && aws ecr y",
+            f"V=$(aws{OF_AWS} rds start-x --a b) && aws{OF_AWS} ecr y",
+        ),
+        ("aws configure list-profiles shows them.", "aws configure list-profiles shows them."),
+        ("arn:aws:states:us-east-1:1:x aws", "arn:aws:states:us-east-1:1:x aws"),
     ],
 )
 def test_the_next_command_gets_the_options_of_this_one(
@@ -94,6 +101,11 @@ def test_a_failure_is_red_on_each_of_its_lines() -> None:
 
     assert len(shown) > 1
     assert {str(span.style) for line in shown for span in line.spans} == {"red"}
+
+
+def test_the_shell_chooses_the_local_cloud_for_the_aws_cli() -> None:
+    assert Target(local=True, stack="shop").options == " --stack shop --local"
+    assert Target(local=True, stack="shop").aws_options == ""
 
 
 def test_without_options_the_next_command_has_none() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -130,7 +131,9 @@ def full_record(**changes: Any) -> ReadableRecord:
                 operations=[f"Operation{place}"],
                 seconds=place + 0.5,
             )
-            for place, (status, effect) in enumerate(zip(MigrationStatus, Effect, strict=True))
+            for place, (status, effect) in enumerate(
+                zip(MigrationStatus, cycle(Effect), strict=False)
+            )
         ],
         "unlisted": 83,
         "snapshot": RecordedSnapshot(

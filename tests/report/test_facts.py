@@ -49,8 +49,8 @@ RECORD = {
         *("Health checks", "Rollback", "09:10:17", "why-rollback", "why-admission"),
     ],
     "migrations": [
-        *("shop.0000_applied", "shop.0001_reversed", "shop.0002_failed"),
-        *("shop.0003_not-applied", "shop.0004_unknown"),
+        *("shop.0000_applied", "shop.0001_reversed", "shop.0002_recorded"),
+        *("shop.0003_failed", "shop.0004_not-applied", "shop.0005_unknown"),
         *("compatible", "restricted", "breaking", "Operation0", "Operation3", "3.5 s"),
     ],
     "unlisted": ["83 more migrations"],

@@ -210,6 +210,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
             stay = " and reversed"
         more = report.evidence.unlisted
         yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
+    if faked := report.evidence.faked:
+        yield "Database", f"{_count(faked, 0)} recorded without being run: {_listed(faked, 0)}"
     if report.not_applied:
         is_known = report.applied_nothing or report.evidence.has_undone_the_rest
         how = "not applied" if is_known else "not known to be applied"

@@ -211,7 +211,7 @@ def report_of(
         and bool(applied or _all_is_applied(deployment, evidence))
         and not is_reversed
     )
-    not_applied = [name for name in facts.planned if name not in applied]
+    not_applied = [name for name in facts.planned if name not in (*applied, *evidence.faked)]
     name = facts.unreadable or release_id(state.execution, state.started_at, None)
     if release is not None:
         name = release.id
@@ -285,7 +285,7 @@ def _taken(snapshot: Snapshot | None, facts: Facts) -> tuple[str, DatabaseKind] 
 
 
 def _applied_count(evidence: GateReport) -> int:
-    return len(evidence.migrations) + evidence.unlisted
+    return len(evidence.migrations) + len(evidence.faked) + evidence.unlisted
 
 
 def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:

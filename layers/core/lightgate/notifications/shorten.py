@@ -46,6 +46,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
             evidence,
             migrations=evidence.migrations[: limits.items],
             unlisted=evidence.unlisted + max(0, len(evidence.migrations) - limits.items),
+            faked=evidence.faked[: limits.items],
             last_lines=_last(evidence.last_lines, limits),
             failure=failure
             and replace(

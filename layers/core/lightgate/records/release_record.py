@@ -72,11 +72,13 @@ class ReleaseStage:
 class MigrationStatus(enum.StrEnum):
     """What is known of a planned migration. UNKNOWN: it may be applied, or not.
 
-    REVERSED: it was applied, and Lightgate reversed it by itself.
+    REVERSED: it was applied, and Lightgate reversed it by itself. RECORDED: `migrate --fake` has
+    changed its record, and has not run it.
     """
 
     APPLIED = "applied"
     REVERSED = "reversed"
+    RECORDED = "recorded"
     FAILED = "failed"
     NOT_APPLIED = "not-applied"
     UNKNOWN = "unknown"
