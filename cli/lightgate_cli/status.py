@@ -198,8 +198,10 @@ def _progress(found: AppStatus) -> str:
         return _in_progress(running)
     if found.paused is not None:
         return "paused"
-    if found.waiting is not None:
-        return f"{called(found.waiting.tag, found.waiting.digest)}: waiting"
+    waiting = found.waiting
+    if waiting is not None:
+        what = "rehearsing" if waiting.rehearsal is not None else "waiting"
+        return f"{called(waiting.tag, waiting.digest)}: {what}"
     return f"rehearsal of {_rehearsal(found.rehearsal)}" if found.rehearsal else ""
 
 
@@ -237,7 +239,14 @@ def waiting_line(found: AppStatus) -> str:
         ahead = found.in_progress
         other = called(ahead.tag, ahead.digest) if ahead is not None else waiting.behind
         return f"{name} starts after {other} ({waiting.release})"
-    why = "until pushes are resumed" if found.paused is not None else "about to start"
+    if found.paused is not None:
+        why = "until pushes are resumed"
+    elif waiting.rehearsal is not None:
+        why = "rehearsing, released if the rehearsal succeeds"
+    elif waiting.is_rehearsed:
+        why = "about to be rehearsed"
+    else:
+        why = "about to start"
     return f"{name}, {why} ({waiting.release})"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightgate.records.release_record import RecordKind, StageName
-from lightgate.release.lock import Lock, Pause
+from lightgate.release.lock import Lock, Pause, QueueRehearsal
 from lightgate_cli import status
 from lightgate_cli.reading.app_facts import AppFacts
 from lightgate_cli.reading.app_status import AppStatus, Health, app_status
@@ -50,6 +50,13 @@ def running(**changes: Any) -> AppFacts:
         "running": progress,
     }
     return facts(**told | changes)
+
+
+def rehearsed_first() -> AppFacts:
+    push = f"{APP}-next"
+    rehearsal = QueueRehearsal(name=f"rehearse-{push}", push=push, request={})
+    waits = releases.waiting(V5, "v5")
+    return facts(lock=releases.lock(waiting=waits, to_rehearse=push, rehearsal=rehearsal))
 
 
 def waiting() -> AppFacts:
@@ -186,6 +193,7 @@ def named() -> dict[str, AppFacts]:
         "after-the-demo": facts(),
         "running": running(),
         "waiting": waiting(),
+        "rehearsed-first": rehearsed_first(),
         "paused": paused(),
         "abandoned": running(running=None, has_ended=True),
         "rehearsing": rehearsing(),

@@ -1,4 +1,4 @@
-"""What a migration changes beside its plan, and what is only recorded."""
+"""The schema changes beside a plan, and migrations are only recorded."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What MariaDB has of a migration that failed, and waits for locks that the gate limits."""
+"""On MariaDB migrations fail half-way, and the gate limits their waits for locks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

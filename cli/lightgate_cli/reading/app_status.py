@@ -64,13 +64,18 @@ class InProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRelease:
-    """`behind` is the release that it waits for; None while it waits for a person to resume."""
+    """`behind` is the release that it waits for; None while it waits for a person to resume.
+
+    `is_rehearsed`: it waits for its rehearsal, which `rehearsal` names once that has started.
+    """
 
     release: str
     tag: str | None
     digest: str | None
     since: datetime
     behind: str | None
+    is_rehearsed: bool = False
+    rehearsal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,13 +352,17 @@ def _waiting(facts: AppFacts) -> WaitingRelease | None:
     if waiting is None:
         return None
     record = record_of(facts.history, waiting.release)
-    holder = facts.lock.holder
+    holder, rehearsal = facts.lock.holder, facts.lock.rehearsal
     return WaitingRelease(
         release=waiting.release,
         tag=waiting.request.get("pushedTag") or (record.tag if record is not None else None),
         digest=waiting.digest,
         since=record.started_at if record is not None else waiting.at,
         behind=holder.release if holder is not None else None,
+        is_rehearsed=facts.lock.to_rehearse == waiting.name,
+        rehearsal=rehearsal.name
+        if rehearsal is not None and rehearsal.push == waiting.name
+        else None,
     )
 
 

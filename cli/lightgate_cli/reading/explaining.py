@@ -27,6 +27,7 @@ class Answer(enum.StrEnum):
     IN_PROGRESS = "in-progress"
     ABANDONED = "abandoned"
     WAITING = "waiting"
+    REHEARSING = "rehearsing"
     PAUSED = "paused"
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
@@ -192,6 +193,16 @@ def _waiting(name: str, facts: PushFacts, answer: Callable[..., Explanation]) ->
             reasons=[pause.reason],
             next_steps=[f"lightgate resume {facts.app}"],
             since=pause.at,
+        )
+    waiting, rehearsal = facts.lock.waiting, facts.lock.rehearsal
+    if waiting is not None and facts.lock.to_rehearse == waiting.name:
+        is_begun = rehearsal is not None and rehearsal.push == waiting.name
+        return answer(
+            Answer.REHEARSING,
+            f"{name} is rehearsed first, and released if the rehearsal succeeds."
+            if is_begun
+            else f"{name} waits for its rehearsal, which is about to start.",
+            next_steps=[f"lightgate history {facts.app}"],
         )
     return answer(Answer.WAITING, f"{name} waits, and is about to start.")
 

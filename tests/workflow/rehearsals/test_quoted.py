@@ -31,6 +31,7 @@ def migrated(migration: str = MIGRATION, seconds: float = 5.1) -> Course:
 
 def release(rehearsals: RehearsalWorld, course: Course | None = None) -> Message:
     rehearsals.world.lightsail.courses.append(course or migrated())
+    rehearsals.world.messages()
     walk = rehearsals.releases.start({"app": APP}, "by-hand").run()
     assert walk.passed[-1] == "Released"
     return rehearsals.world.message()

@@ -42,6 +42,7 @@ class MessageEvent(enum.StrEnum):
     RELEASE_STARTED = "release-started"
     MIGRATION_FAILED = "migration-failed"
     SNAPSHOTS_NOT_PRUNED = "snapshots-not-pruned"
+    REHEARSAL_FINISHED = "rehearsal-finished"
     RELEASE_ENDED = "release-ended"
 
 

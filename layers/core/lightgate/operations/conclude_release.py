@@ -350,7 +350,7 @@ def _conclude(
 
 
 # These belong to the push, to the person, or to the place of the request among others.
-_OF_A_PUSH = ("pushedTag", "requestedAt", "reason", "startedBy", "foundByReconcile")
+_OF_A_PUSH = ("pushedTag", "requestedAt", "reason", "startedBy", "foundByReconcile", "rehearsal")
 
 
 def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:

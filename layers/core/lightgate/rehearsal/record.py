@@ -80,6 +80,7 @@ def ended_record(state: RehearsalState, now: datetime) -> ReadableRecord:
             kind=RecordKind.REHEARSAL,
             status=RELEASING,
             started_at=state.started_at,
+            stage=state.refusal.stage if state.refusal is not None else None,
             tag=requested_tag(state.request),
             digest=requested_digest(state.request),
             who=requested_starter(state.request),
@@ -181,6 +182,13 @@ def _succeeded(
             summary=f"{applied} on the copy, and a lock was held for too long. {_UNTOUCHED}",
             code=_LONG_LOCK,
             reasons=(f"{lock_of(longest)}; rehearsal.maxLockSeconds is {limit}.",),
+        )
+    if limit is not None and (measured is None or measured.locks is None):
+        return _Verdict(
+            status=EndStatus.FAILED,
+            summary=f"{applied} on the copy, and the locks were not measured. {_UNTOUCHED}",
+            code=_LONG_LOCK,
+            reasons=(f"Whether a lock was held for more than {limit} s is unknown.",),
         )
     return _Verdict(
         status=EndStatus.SUCCEEDED, summary=f"{applied} on the copy. {expected} {_UNTOUCHED}"

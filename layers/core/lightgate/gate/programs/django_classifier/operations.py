@@ -41,12 +41,13 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     is not empty: what decided its class, the error that kept it from being judged, and the
     statements of old code that it restricts. `blocking` are the large tables that an operation
     blocks: the operation, why, whether reads too, the table, its rows and bytes. `tables` are those
-    that the operations name, and `loose` those of an operation that may change the database
-    otherwise than the models.
+    that the operations name and that are there before them, `named` also those after them, and
+    `loose` those of an operation that may change the database otherwise than the models.
     """
     migration, is_backwards = step
     blocks, blocking = Blocking(migration.atomic), []
     tables: set[str] = set()
+    after: set[str] = set()
     loose: set[str] = set()
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
     declared, named, reason = read_declaration(migration, known.declared)
@@ -83,7 +84,7 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
                 label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
             irreversible = irreversible or (kind if is_lasting else "")
             with suppress(Exception):
-                tables.update(named_tables(operation, app, state))
+                after.update(named_tables(operation, app, state))
                 for inner in getattr(operation, "database_operations", ()):
                     loose.update(named_tables(inner, app, state))
         is_shown = kind == "RunSQL" and DDL.fullmatch(str(operation.sql))
@@ -105,6 +106,7 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
         "irreversible": irreversible,
         "blocking": blocking,
         "tables": sorted(tables),
+        "named": sorted(tables | after),
         "loose": sorted(loose),
     }
 

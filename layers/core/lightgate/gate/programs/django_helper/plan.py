@@ -62,6 +62,7 @@ class Plan:
         self.declared: list[list[str]] = []  # migrations with their classes and reasons
         self.blocking: list[list[Any]] = []  # operations that block large tables, see `describe`
         self.tables: set[str] = set()  # the tables that its operations name
+        self.named: set[str] = set()  # with those that are there after them
         self.loose: set[str] = set()  # those that it changes otherwise than the models
         self.unknown: dict[
             str, str
@@ -106,6 +107,7 @@ class Plan:
         for one in plan.migrations:
             plan.blocking += [[one["name"], *each] for each in one.pop("blocking", ())]
             plan.tables.update(one.pop("tables", ()))
+            plan.named.update(one.pop("named", ()))
             plan.loose.update(one.pop("loose", ()))
         plan.blocking.sort(key=lambda each: -each[-1])
         plan.declared = [

@@ -37,12 +37,12 @@ def find_strays(changes: list[tuple[str, Any]], plan: Plan, models: list[Any], /
     """The changes that no operation of the plan explains.
 
     A column or table has to be as the migrations on record want it. Whatever else has changed
-    counts only where no operation has named the table, or one that refers to it. Of a table that is
-    not of these models nothing counts but its removal: it may be another app's.
+    counts only where no operation has named the table, or one that refers to it. A table that is
+    not of these models may be another app's: only its removal counts.
     """
     ours = {model._meta.db_table for model in models}
     is_reversed = any("reversed" in one for one in plan.migrations or [])
-    named = ours if is_reversed else related(plan.tables, models)
+    named = ours if is_reversed else related(plan.named, models)
     found = []
     for what, (kind, table, *_) in changes:
         if bare(table) in plan.loose:
