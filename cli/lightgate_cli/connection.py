@@ -64,7 +64,7 @@ _BAD_CREDENTIALS = (
     "IncompleteSignature",
     "MissingAuthenticationToken",
 )
-_SIGN_IN = "Run aws sso login or aws configure, or give --profile."
+_START_LOCAL_CLOUD = "Start one with make local in a checkout."
 _PERMISSIONS = "docs/command-line.md lists the permissions that each command needs."
 
 
@@ -80,10 +80,13 @@ class Target:
     @property
     def options(self) -> str:
         """The options of the user as part of a command, each with a space before it."""
-        given = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
-        words = [word for name, value in given.items() if value for word in (name, value)]
-        chosen = [*words, *(["--local"] if self.local else [])]
-        return f" {shlex.join(chosen)}" if chosen else ""
+        stack = _words({"--stack": self.stack})
+        return self.aws_options + stack + (" --local" if self.local else "")
+
+    @property
+    def aws_options(self) -> str:
+        """Those that the AWS CLI has as well. The local cloud is chosen by the shell there."""
+        return _words({"--profile": self.profile, "--region": self.region})
 
 
 class Connection:
@@ -325,6 +328,11 @@ class Connection:
         return connect(service, endpoint_url=self.local_endpoint, config=config)
 
 
+def _words(options: Mapping[str, str | None]) -> str:
+    given = [word for name, value in options.items() if value for word in (name, value)]
+    return f" {shlex.join(given)}" if given else ""
+
+
 def _pairs(listed: Iterable[Mapping[str, str]], kind: str) -> Mapping[str, str]:
     return {each[f"{kind}Key"]: each[f"{kind}Value"] for each in listed}
 
@@ -343,6 +351,12 @@ def reaching_aws(target: Target) -> Iterator[None]:
     try:
         yield
     except AWS_ERRORS as error:
+        if target.local and isinstance(error, exceptions.ConnectionError):
+            raise CommandError(
+                Problem.NO_LOCAL_CLOUD,
+                "The local cloud does not answer: it has stopped, or is just starting.",
+                hint=_START_LOCAL_CLOUD,
+            ) from error
         raise _problem_of(error, target.profile) from error
 
 
@@ -364,7 +378,7 @@ def _problem_of(error: Exception, profile: str | None) -> CommandError:
             )
         case exceptions.NoCredentialsError():
             return CommandError(
-                Problem.NO_CREDENTIALS, "No AWS credentials were found.", hint=_SIGN_IN
+                Problem.NO_CREDENTIALS, "No AWS credentials were found.", hint=_sign_in(profile)
             )
         case (
             exceptions.PartialCredentialsError()
@@ -375,10 +389,10 @@ def _problem_of(error: Exception, profile: str | None) -> CommandError:
             return CommandError(
                 Problem.NO_CREDENTIALS,
                 f"The AWS credentials could not be loaded: {text}",
-                hint=_SIGN_IN,
+                hint=_sign_in(profile),
             )
         case exceptions.ClientError():
-            return _refused(error)
+            return _refused(error, profile)
         case exceptions.InvalidRegionError():
             return CommandError(
                 Problem.NO_REGION,
@@ -394,7 +408,14 @@ def _problem_of(error: Exception, profile: str | None) -> CommandError:
     return CommandError(Problem.UNREACHABLE, f"AWS could not be called: {text}")
 
 
-def _refused(error: exceptions.ClientError) -> CommandError:
+def _sign_in(profile: str | None) -> str:
+    if profile is None:
+        return "Run aws sso login or aws configure, or give --profile."
+    named = f"--profile {shlex.quote(profile)}"
+    return f"Run aws sso login {named} or aws configure, or give another --profile."
+
+
+def _refused(error: exceptions.ClientError, profile: str | None) -> CommandError:
     """The error with which AWS has answered a call."""
     code, text = error_code(error), readable(error_message(error))
     call = error.operation_name
@@ -402,7 +423,7 @@ def _refused(error: exceptions.ClientError) -> CommandError:
         return CommandError(
             Problem.NO_CREDENTIALS,
             f"AWS does not accept the credentials: {code}: {text}",
-            hint=_SIGN_IN,
+            hint=_sign_in(profile),
         )
     if code in _DENIED:
         return CommandError(Problem.DENIED, f"AWS does not allow {call}: {text}", hint=_PERMISSIONS)
@@ -440,6 +461,4 @@ def _local_cloud() -> _LocalCloud:
         text = "No local cloud is running."
     except (OSError, ValueError, KeyError, TypeError) as error:
         text = f"The local cloud cannot be found: {file} cannot be read ({type(error).__name__})."
-    raise CommandError(
-        Problem.NO_LOCAL_CLOUD, text, hint="Start one with make local in a checkout."
-    )
+    raise CommandError(Problem.NO_LOCAL_CLOUD, text, hint=_START_LOCAL_CLOUD)

@@ -14,6 +14,7 @@ from lightgate_cli.doctoring.carrying_out import Planned, carry_out
 from lightgate_cli.doctoring.plan import of_app, of_stack
 from lightgate_cli.doctoring.tagging import missing_tags, set_tag
 from lightgate_cli.json_output import print_json
+from lightgate_cli.next_command import with_options
 from lightgate_cli.options import APP_NAME, connected, json_option
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
@@ -26,7 +27,6 @@ _WORDS = {
     Level.SKIPPED: Text("skip", style="bright_black"),
 }
 _LEVEL_COLUMN = 6
-_COMMANDS = ("aws ", "lightgate ", "docker ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +169,8 @@ def _finding(one: DoctorFinding, column: int, width: int | None) -> list[Text]:
     rows = [level.append_text(first), *(Text(" " * _LEVEL_COLUMN).append_text(x) for x in others)]
     for fix in one.fix:
         # A command is on one line, so that it can be copied.
-        if width is None or fix.startswith(_COMMANDS):
-            rows.append(Text(f"{' ' * begin}fix: {fix}"))
+        if width is None or fix.startswith(output.COMMANDS):
+            rows.append(Text(f"{' ' * begin}fix: {with_options(fix)}"))
         else:
             told = output.labelled("fix:", fix, width=width - begin, column=5)
             rows += [Text(" " * begin).append_text(line) for line in told]

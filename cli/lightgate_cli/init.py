@@ -281,8 +281,8 @@ def _next_steps(
     return [
         f"aws ssm put-parameter --name /{connection.stack}/apps/{app} --type String "
         f"--tier Intelligent-Tiering --overwrite --value file://{file}",
-        with_options(f"lightgate doctor {app}"),
-        with_options(f"lightgate release {app}{named} --follow"),
+        f"lightgate doctor {app}",
+        f"lightgate release {app}{named} --follow",
     ]
 
 
@@ -298,4 +298,4 @@ def _say_what_next(found: InitReport, *, is_typed: bool) -> None:
             say(f"  {command}")
     say("\nStore the spec, check the app, and release it:")
     for command in found.next_steps:
-        say(f"  {command}")
+        say(f"  {with_options(command)}")

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -14,6 +15,8 @@ from lightgate_cli.next_command import with_options
 
 _OPTION = "--json"
 _KEY = "lightgate_cli.json_output"
+# The fields of answers that name commands.
+_TOLD = ("nextSteps", "fix", "commands")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,20 @@ def remember(words: Sequence[str]) -> None:
 
 def print_json(document: object) -> None:
     """Bytes: JSON is UTF-8, whatever the encoding of the terminal is."""
-    click.echo(json.dumps(encode(document), indent=2, ensure_ascii=False).encode())
+    ready = _with_options(encode(document))
+    click.echo(json.dumps(ready, indent=2, ensure_ascii=False).encode())
+
+
+def _with_options(value: Any, *, is_told: bool = False) -> Any:  # noqa: ANN401 - it is JSON
+    """The sentences that say what to do have the options of the user, as the text has them.
+
+    Nothing else is changed, such as a line of a log that names a command.
+    """
+    if isinstance(value, dict):
+        return {name: _with_options(each, is_told=name in _TOLD) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_options(each, is_told=is_told) for each in value]
+    return with_options(value) if is_told and isinstance(value, str) else value
 
 
 def print_failure(

@@ -82,7 +82,7 @@ def connected[**P, T](command: Callable[..., T]) -> Callable[P, T]:
         if local and (profile or region):
             raise click.UsageError("--local excludes --profile and --region.")
         target = Target(profile=profile, region=region, stack=stack, local=local)
-        next_command.remember(target.options)
+        next_command.remember(target.options, target.aws_options)
         with reaching_aws(target):
             return command(Connection(target), *arguments, **options)
 

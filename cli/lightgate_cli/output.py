@@ -16,7 +16,8 @@ from lightgate_cli.terminal import harmless
 _GAP = "  "
 _LEAST = 8
 _LABEL = 13
-_COMMANDS = ("lightgate ", "aws ", "docker ")
+# They are never wrapped, so that they can be copied.
+COMMANDS = ("lightgate ", "aws ", "docker ", "read -rs ")
 # Never color alone: the word says the same.
 _STYLES = {
     "SUCCEEDED": "green",
@@ -105,12 +106,14 @@ def labelled(
     plain = text.plain if isinstance(text, Text) else with_options(text)
     if not plain:
         return [Text(label)]
-    if width is None or plain.startswith(_COMMANDS):
+    if width is None or plain.startswith(COMMANDS):
         return [Text(begin + plain)]
     wrapped = textwrap.wrap(
         plain, max(width - column, 20), break_long_words=False, break_on_hyphens=False
     )
-    return [Text(begin + wrapped[0]), *(Text(" " * column + line) for line in wrapped[1:])]
+    style = text.style if isinstance(text, Text) else ""
+    first = Text(begin).append(wrapped[0], style)
+    return [first, *(Text(" " * column).append(line, style) for line in wrapped[1:])]
 
 
 def _text(cell: str | Text) -> Text:

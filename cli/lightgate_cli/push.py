@@ -54,14 +54,14 @@ def push(
     target = target_of_push(app, tag, connection)
     docker = Docker()
     _tell(target)
-    digest = push_image(target, folder, image, docker, connection)
-    terminal.tell(f"Pushed {target.repository}:{target.tag}: {digest}")
     try:
+        digest = push_image(target, folder, image, docker, connection)
+        terminal.tell(f"Pushed {target.repository}:{target.tag}: {digest}")
         followed = release_of_push(target, digest, connection)
     except KeyboardInterrupt:
         raise InterruptedFollowing(
-            "The push starts its release without this command. To see it:",
-            f"lightgate status {app}",
+            "If the image is in ECR, its release starts without this command. To see it:",
+            f"lightgate explain {app} {target.tag}",
         ) from None
     follow_to_the_end(followed, connection, as_json=as_json)
 

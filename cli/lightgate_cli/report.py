@@ -13,7 +13,8 @@ from lightgate_cli import terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.json_output import print_json
 from lightgate_cli.options import app_option, connected, json_option
-from lightgate_cli.reading.app_status import AppFacts, AppStatus, app_status, with_status
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import AppStatus, app_status, with_status
 from lightgate_cli.reading.gather import all_apps, one_app
 from lightgate_cli.reading.release_facts import ReleaseFacts, read_release
 from lightgate_cli.status import in_progress_line, pushes_line, rollback_line, waiting_line
@@ -105,7 +106,7 @@ def overview_of(apps: Sequence[AppFacts], now: datetime, *, title: str) -> Overv
     history = [
         with_status(record, each.lock, has_ended=each.has_ended)
         for each in apps
-        for record in each.history
+        for record in (*each.history, *each.rehearsals)
     ]
     newest = sorted(history, key=lambda record: record.started_at, reverse=True)
     live = {each.live.release for each in statuses if each.live and each.live.release}

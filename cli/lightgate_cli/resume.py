@@ -53,6 +53,9 @@ def _lines(found: pausing.ResumedApp) -> list[str]:
     if found.behind is not None:
         after = f"The push that waits starts after the release {found.behind}."
         return [f"{found.app} releases pushes. {was}", after]
+    if found.is_rehearsed:
+        rehearsed = "The push that waits is rehearsed first: Reconcile starts it within 15 minutes."
+        return [f"{found.app} releases pushes. {was}", rehearsed]
     if found.release is None:
         return [f"{found.app} releases pushes. {was}", "No push waits."]
     return [

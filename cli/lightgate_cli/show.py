@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.rehearsal_words import rehearsal_lines
+from lightgate.records.rehearsal_words import prediction_lines, rehearsal_lines
 from lightgate.records.release_record import RELEASING, MigrationStatus, ReadableRecord, RecordKind
 from lightgate.records.timeline import applied, timeline
 from lightgate.records.wording import called, clock, moment, seconds, short_id, time_of_day
@@ -99,6 +99,8 @@ def lines(facts: ReleaseFacts, *, width: int | None) -> list[Text]:
     shown.append(Text())
     if record.rehearsal is not None:
         add("Rehearsal", list(rehearsal_lines(record.rehearsal)))
+    if record.prediction is not None:
+        add("Rehearsal", list(prediction_lines(record.prediction)))
     add("Database", _database(record))
     add("Rollback", _rollback(record))
     add("Live", [_live(record)])

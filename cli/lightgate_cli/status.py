@@ -11,7 +11,14 @@ from lightgate_cli import output, terminal
 from lightgate_cli.connection import Connection
 from lightgate_cli.json_output import print_json
 from lightgate_cli.options import APP_NAME, connected, json_option
-from lightgate_cli.reading.app_status import AppStatus, Health, InProgress, LastRelease, app_status
+from lightgate_cli.reading.app_status import (
+    AppStatus,
+    Health,
+    InProgress,
+    LastRelease,
+    RunningRehearsal,
+    app_status,
+)
 from lightgate_cli.reading.gather import all_apps, no_such_app, one_app
 
 _HEAD = ("APP", "LIVE", "SINCE", "HEALTH", "IN PROGRESS", "LAST RELEASE")
@@ -117,6 +124,8 @@ def block(found: AppStatus, *, width: int | None) -> list[Text]:
     facts.append(("In progress", in_progress_line(found.in_progress)))
     facts.append(("Waiting", waiting_line(found)))
     facts.append(("Pushes", pushes_line(found)))
+    if found.rehearsal is not None:
+        facts.append(("Rehearsal", f"{_rehearsal(found.rehearsal)} ({found.rehearsal.release})"))
     if found.last is not None:
         facts += [
             ("Last", _last_line(found.last)),
@@ -189,7 +198,15 @@ def _progress(found: AppStatus) -> str:
         return _in_progress(running)
     if found.paused is not None:
         return "paused"
-    return f"{called(found.waiting.tag, found.waiting.digest)}: waiting" if found.waiting else ""
+    waiting = found.waiting
+    if waiting is not None:
+        what = "rehearsing" if waiting.rehearsal is not None else "waiting"
+        return f"{called(waiting.tag, waiting.digest)}: {what}"
+    return f"rehearsal of {_rehearsal(found.rehearsal)}" if found.rehearsal else ""
+
+
+def _rehearsal(running: RunningRehearsal) -> str:
+    return f"{called(running.tag, running.digest)}, {clock(running.elapsed)} since its start"
 
 
 def _in_progress(running: InProgress) -> str:
@@ -222,7 +239,14 @@ def waiting_line(found: AppStatus) -> str:
         ahead = found.in_progress
         other = called(ahead.tag, ahead.digest) if ahead is not None else waiting.behind
         return f"{name} starts after {other} ({waiting.release})"
-    why = "until pushes are resumed" if found.paused is not None else "about to start"
+    if found.paused is not None:
+        why = "until pushes are resumed"
+    elif waiting.rehearsal is not None:
+        why = "rehearsing, released if the rehearsal succeeds"
+    elif waiting.is_rehearsed:
+        why = "about to be rehearsed"
+    else:
+        why = "about to start"
     return f"{name}, {why} ({waiting.release})"
 
 

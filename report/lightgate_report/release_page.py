@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.records.rehearsal_words import rehearsal_lines
+from lightgate.records.rehearsal_words import prediction_lines, rehearsal_lines
 from lightgate.records.release_evidence import Evidence
 from lightgate.records.release_record import (
     RELEASING,
@@ -128,7 +128,10 @@ def _facts(record: ReadableRecord) -> Iterator[Fact]:
         "Version": [_version(record.version)],
         "Health": list(_health(record.health)),
         "Migrations": [f"{applied(record)} applied" if record.migrations else None],
-        "Rehearsal": list(rehearsal_lines(record.rehearsal)) if record.rehearsal else [],
+        "Rehearsal": [
+            *(rehearsal_lines(record.rehearsal) if record.rehearsal else ()),
+            *(prediction_lines(record.prediction) if record.prediction else ()),
+        ],
         "Snapshot": list(_snapshot(record.snapshot)),
         "No snapshot": [record.no_snapshot],
         "Time saved": [seconds(record.saved) if record.saved else None],

@@ -17,6 +17,7 @@ _TONES = {
     "GOOD": Tone.GOOD,
     MigrationStatus.APPLIED: Tone.GOOD,
     MigrationStatus.REVERSED: Tone.WARNING,
+    MigrationStatus.RECORDED: Tone.WARNING,
     MigrationStatus.UNKNOWN: Tone.WARNING,
 }
 

@@ -10,7 +10,8 @@ from lightgate_cli.acting.promoting import copy_commands
 from lightgate_cli.acting.pushing import watched_tag
 from lightgate_cli.acting.rollback_target import target_of
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import AppFacts, app_status
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import app_status
 from tests.cli import releases
 from tests.cli.releases import APP
 from tests.cli.test_schema import assert_valid

@@ -122,7 +122,9 @@ def test_an_expired_sign_in(lightgate: Callable[..., Said], tmp_path: Path) -> N
 
     assert said.code == 2
     assert said.errors[0].startswith("error: The AWS credentials could not be loaded: ")
-    assert said.errors[1:] == [HINT_SIGN_IN]
+    assert said.errors[1:] == [
+        "Run aws sso login --profile prod or aws configure, or give another --profile."
+    ]
 
 
 def test_no_such_stack(
@@ -190,12 +192,29 @@ def test_credentials_that_aws_does_not_take(
     )
 
 
-def test_aws_that_cannot_be_reached(lightgate: Callable[..., Said]) -> None:
-    with announced("http://127.0.0.1:1", "lightgate"):
-        said = lightgate("status", "--local")
+def test_aws_that_cannot_be_reached(
+    lightgate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+
+    said = lightgate("status", "--region", "us-east-1")
 
     assert said.code == 2
     assert said.errors[0].startswith("error: AWS cannot be reached: ")
+    assert said.errors[1:] == ["Check the network, the proxy and --region."]
+
+
+def test_a_local_cloud_that_was_killed(lightgate: Callable[..., Said]) -> None:
+    with announced("http://127.0.0.1:1", "lightgate"):
+        said = lightgate("status", "--local")
+
+    assert_one_error(
+        said,
+        "The local cloud does not answer: it has stopped, or is just starting.",
+        "Start one with make local in a checkout.",
+    )
 
 
 def test_no_local_cloud(lightgate: Callable[..., Said]) -> None:

@@ -493,6 +493,27 @@ def test_the_table_shows_each_level_with_its_command(account: Account) -> None:
     assert_golden("doctor-pipe", shown.splitlines())
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_each_command_acts_where_the_finding_is(account: Account, form: list[str]) -> None:
+    for name in ("public database", "secret that rotates"):
+        FAULTS[name][0](account)
+
+    shown = account.run(APP, "--region", "eu-west-1", *form).stdout
+
+    chosen = "--region eu-west-1"
+    assert f"aws {chosen} rds modify-db-instance" in shown
+    assert f"lightgate release {chosen} {APP}" in shown
+
+
+def test_a_secret_that_is_missing_is_created_without_a_trace_in_the_shell(account: Account) -> None:
+    FAULTS["no such secret"][0](account)
+
+    assert (
+        'read -rs VALUE && printf %s "$VALUE" | aws secretsmanager create-secret --name crops/db '
+        "--secret-string file:///dev/stdin --tags Key=lightgate:app,Value=crops-backend\n"
+    ) in account.run(APP).stdout
+
+
 def test_an_app_that_does_not_exist_is_no_finding(account: Account) -> None:
     account.answers["ssm"]["get_parameter"] = error("ParameterNotFound")
     account.answers["ssm"]["describe_parameters"] = {"Parameters": []}

@@ -8,7 +8,7 @@ import pytest
 
 from lightgate.image.tags import TaggedImage
 from lightgate.records.release_record import ReadableRecord
-from lightgate.release.lock import Pause
+from lightgate.release.lock import Pause, QueueRehearsal
 from lightgate_cli import explain
 from lightgate_cli.reading.explaining import Answer, PushFacts, explain_push
 from tests.cli import releases
@@ -53,6 +53,7 @@ def ended(tag: str, status: str, **changes: Any) -> PushFacts:
     return facts(tag, record(V4, tag, status, **changes))
 
 
+REHEARSAL = QueueRehearsal(name="rehearse", push=f"{APP}-next", request={})
 running = record(V4, "v4", "RELEASING")
 CASES: dict[str, tuple[PushFacts, Answer, str | None]] = {
     "live": (facts("v2.1", releases.v21()), Answer.LIVE, None),
@@ -67,6 +68,26 @@ CASES: dict[str, tuple[PushFacts, Answer, str | None]] = {
         Answer.IN_PROGRESS,
         None,
     ),
+    "in-progress-and-serving": (
+        facts(
+            "v4",
+            running,
+            lock=releases.lock(holder=releases.holder(V4)),
+            live=V4,
+            live_record=running,
+        ),
+        Answer.IN_PROGRESS,
+        None,
+    ),
+    "live-and-released-again": (
+        facts(
+            "v2.1",
+            releases.v21(),
+            lock=releases.lock(holder=releases.holder(V21)),
+        ),
+        Answer.LIVE,
+        None,
+    ),
     "abandoned": (ended("v4", "ABANDONED"), Answer.ABANDONED, None),
     "waiting": (
         replace(waits(holder=releases.holder(V4)), others=[running]),
@@ -74,6 +95,12 @@ CASES: dict[str, tuple[PushFacts, Answer, str | None]] = {
         V4,
     ),
     "about-to-start": (waits(), Answer.WAITING, None),
+    "rehearsing": (
+        waits(to_rehearse=f"{APP}-next", rehearsal=REHEARSAL),
+        Answer.REHEARSING,
+        None,
+    ),
+    "about-to-be-rehearsed": (waits(to_rehearse=f"{APP}-next"), Answer.REHEARSING, None),
     "paused": (waits(paused=PAUSE), Answer.PAUSED, None),
     "waiting-in-a-paused-app": (
         waits(holder=releases.holder(V4), paused=PAUSE),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lightgate.records.release_record import ReadableRecord
+from lightgate.records.release_record import ReadableRecord, RecordKind
 from lightgate_cli import report
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import AppFacts
+from lightgate_cli.reading.app_facts import AppFacts
 from lightgate_cli.reading.release_facts import ReleaseFacts
 from lightgate_cli.report import overview_of
 from lightgate_report.pages import Tone, Word
@@ -73,6 +73,15 @@ def test_the_newest_release_of_all_apps_comes_first() -> None:
     assert [each.opener.release for each in page.releases][:2] == [V3, releases.BACK]
     assert {each.opener.app for each in page.releases} == {APP, "herd-api"}
     assert [each.opener.release for each in page.releases if each.is_live] == [releases.BACK]
+
+
+def test_a_rehearsal_stands_among_the_releases_and_is_never_the_last_one() -> None:
+    rehearsal = replace(releases.v3(), release="x", kind=RecordKind.REHEARSAL, started_at=NOW)
+
+    page = overview_of([facts(rehearsals=[rehearsal])], NOW, title="Apps")
+
+    assert page.releases[0].opener.release == rehearsal.release
+    assert page.apps[0].last == overview_of([facts()], NOW, title="Apps").apps[0].last
 
 
 def test_a_release_without_an_end_is_shown_as_abandoned() -> None:

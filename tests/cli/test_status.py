@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from lightgate.records.release_record import StageName
-from lightgate.release.lock import Lock, Pause
+from lightgate.records.release_record import RecordKind, StageName
+from lightgate.release.lock import Lock, Pause, QueueRehearsal
 from lightgate_cli import status
-from lightgate_cli.reading.app_status import AppFacts, AppStatus, Health, app_status
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import AppStatus, Health, app_status
 from lightgate_cli.reading.progress import Progress
 from tests.cli import releases
 from tests.cli.golden import PIPE, TERMINAL, assert_fits_a_terminal, assert_golden
@@ -51,6 +52,13 @@ def running(**changes: Any) -> AppFacts:
     return facts(**told | changes)
 
 
+def rehearsed_first() -> AppFacts:
+    push = f"{APP}-next"
+    rehearsal = QueueRehearsal(name=f"rehearse-{push}", push=push, request={})
+    waits = releases.waiting(V5, "v5")
+    return facts(lock=releases.lock(waiting=waits, to_rehearse=push, rehearsal=rehearsal))
+
+
 def waiting() -> AppFacts:
     found = running()
     lock = replace(found.lock, waiting=releases.waiting(V5, "v5"))
@@ -61,6 +69,11 @@ def paused() -> AppFacts:
     pause = Pause(by="arn:aws:iam::123456789012:user/ann", reason="migration window", at=NOW)
     lock = releases.lock(waiting=releases.waiting(V5, "v5"), paused=pause)
     return facts(lock=lock, history=[record(V5, "v5", "QUEUED"), *releases.demo()])
+
+
+def rehearsing() -> AppFacts:
+    v4 = record(V4, "v4", "RELEASING", kind=RecordKind.REHEARSAL)
+    return facts(rehearsals=[replace(v4, started_at=NOW - timedelta(minutes=12))])
 
 
 def test_the_live_version_is_the_one_that_lightsail_shows() -> None:
@@ -180,8 +193,10 @@ def named() -> dict[str, AppFacts]:
         "after-the-demo": facts(),
         "running": running(),
         "waiting": waiting(),
+        "rehearsed-first": rehearsed_first(),
         "paused": paused(),
         "abandoned": running(running=None, has_ended=True),
+        "rehearsing": rehearsing(),
         "unhealthy": facts(answer_problem="GET / returned 500 (expected 200-499)"),
         "unread": facts(service=None, was_asked=False, unread=unread),
         "new": replace(no_record, was_asked=False),

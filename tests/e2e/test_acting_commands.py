@@ -170,7 +170,7 @@ def test_a_paused_app_keeps_its_push_until_it_is_resumed(
     verdict = json.loads(pushed.output)
     assert verdict["status"] == "QUEUED"
     assert "paused the app at" in verdict["text"]
-    assert verdict["nextSteps"] == ["To start it: lightgate resume parsnips"]
+    assert verdict["nextSteps"] == ["To start it: lightgate resume --local parsnips"]
     assert any(": import until noon" in line for line in pushed.errors)
 
     by_hand = lightgate("release", APP, "--tag", "v1", "--follow", "--reason", "once more")

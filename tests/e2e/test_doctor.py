@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from lightgate.checks.finding import Check, Level
+from lightgate.names import STACK_TAG
 from lightgate_cli.main import main
 from local.cloud import account as furnishing
 from local.cloud import registry
@@ -99,6 +100,14 @@ def update(lightsail: Any, changes: Mapping[str, Any]) -> None:
 
 def disabled(ready: Ready) -> Planted:
     return changed_service(ready, {"isDisabled": False}, {"isDisabled": True})
+
+
+@contextmanager
+def service_of_another_stack(ready: Ready) -> Iterator[None]:
+    lightsail = ready.cloud.client("lightsail")
+    lightsail.tag_resource(resourceName=APP, tags=[{"key": STACK_TAG, "value": "second"}])
+    yield
+    lightsail.untag_resource(resourceName=APP, tagKeys=[STACK_TAG])
 
 
 @contextmanager
@@ -285,6 +294,19 @@ FAULTS: Mapping[str, tuple[Plant, Check, Level]] = {
     "no service": (
         lambda ready: changed_spec(ready, serviceName="nobody"),
         Check.SERVICE,
+        Level.FAILURE,
+    ),
+    "the service is of another stack": (service_of_another_stack, Check.SERVICE, Level.FAILURE),
+    "the repository has no image": (
+        lambda ready: changed_spec(ready, tags=["nothing-*"]),
+        Check.IMAGE,
+        Level.FAILURE,
+    ),
+    "no such secret": (
+        lambda ready: changed_spec(
+            ready, secrets=crops.spec()["secrets"] | {"SENTRY_DSN": "ssm:/crops/sentry"}
+        ),
+        Check.SECRETS,
         Level.FAILURE,
     ),
     "the service is disabled": (disabled, Check.SERVICE, Level.FAILURE),

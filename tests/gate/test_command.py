@@ -42,6 +42,18 @@ def is_running(pid: int) -> bool:
     return state not in "ZX"
 
 
+def test_the_last_event_says_what_the_command_has_used(runner: Runner) -> None:
+    busy = "x = bytearray(64 << 20); [sum(range(10 ** 6)) for _ in range(20)]"
+    migrate = runner.supervisor(python(busy))
+
+    ended = migrate.event("succeeded")
+
+    assert 0.05 < ended["cpuSeconds"] < 60
+    assert 64 <= ended["megabytes"] < 1024
+    report = read_gate_report(RELEASE, {"migrate": [json.dumps(ended)]})
+    assert (report.cpu_seconds, report.megabytes) == (ended["cpuSeconds"], ended["megabytes"])
+
+
 # The time limit
 
 

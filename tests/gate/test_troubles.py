@@ -95,6 +95,8 @@ DJANGO = "django.db.utils.OperationalError: "
                 DJANGO + 'could not extend file "base/5/1": No space left on device',
                 "psycopg.errors.OutOfMemory: out of shared memory",
                 DJANGO + "(1114, \"The table 'crops_crop' is full\")",
+                DJANGO + "(1878, 'Temporary file write failure.')",
+                DJANGO + "(1180, 'Got error 28 during COMMIT')",
                 DJANGO + "(1021, 'Disk full (/tmp/#sql-temptable); waiting for someone to …')",
                 DJANGO + "(1041, 'Out of memory; check if mysqld or some other process uses …')",
                 DJANGO + "database or disk is full",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from lightgate.migrations.compatibility import Judgement, Verdict
@@ -12,6 +13,7 @@ from lightgate.migrations.measured import (
     MeasuredMigration,
     MeasuredTable,
 )
+from lightgate.records.prediction import PredictedMigration, Prediction
 from lightgate.records.recorded_outcome import Cost
 from lightgate.records.rehearsed import Rehearsed
 from lightgate.records.release_evidence import Evidence, RecordedDecision
@@ -66,6 +68,27 @@ REHEARSED = Rehearsed(
 )
 
 
+PREDICTION = Prediction(
+    rehearsal="20261128t000000z-44444444-reha",
+    status="FAILED",
+    summary="predicted summary.",
+    ended_at=at("08:00:00"),
+    migrations=[
+        PredictedMigration(name="shop.0009_predicted", rehearsed_seconds=46.0, seconds=47.0)
+    ],
+    lock=MeasuredLock(
+        migration="shop.0009_predicted",
+        table="predicted-table",
+        mode="ShareLock",
+        seconds=45.0,
+        total_seconds=45.0,
+        times=1,
+    ),
+    lock_at_most=47.0,
+    is_upper_bound=True,
+)
+
+
 def full_record(**changes: Any) -> ReadableRecord:
     """A release that has every fact, as no real one has."""
     told: dict[str, Any] = {
@@ -108,7 +131,9 @@ def full_record(**changes: Any) -> ReadableRecord:
                 operations=[f"Operation{place}"],
                 seconds=place + 0.5,
             )
-            for place, (status, effect) in enumerate(zip(MigrationStatus, Effect, strict=True))
+            for place, (status, effect) in enumerate(
+                zip(MigrationStatus, cycle(Effect), strict=False)
+            )
         ],
         "unlisted": 83,
         "snapshot": RecordedSnapshot(
@@ -141,6 +166,7 @@ def full_record(**changes: Any) -> ReadableRecord:
         "take_back": [{"app": "take-back-app"}],
         "spec_version": 76,
         "rehearsal": REHEARSED,
+        "prediction": PREDICTION,
     }
     return ReadableRecord(**told | changes)
 

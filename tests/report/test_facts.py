@@ -49,8 +49,8 @@ RECORD = {
         *("Health checks", "Rollback", "09:10:17", "why-rollback", "why-admission"),
     ],
     "migrations": [
-        *("shop.0000_applied", "shop.0001_reversed", "shop.0002_failed"),
-        *("shop.0003_not-applied", "shop.0004_unknown"),
+        *("shop.0000_applied", "shop.0001_reversed", "shop.0002_recorded"),
+        *("shop.0003_failed", "shop.0004_not-applied", "shop.0005_unknown"),
         *("compatible", "restricted", "breaking", "Operation0", "Operation3", "3.5 s"),
     ],
     "unlisted": ["83 more migrations"],
@@ -74,6 +74,11 @@ RECORD = {
         *("on a copy of rehearsed-snapshot", "AccessExclusiveLock on locked-table for 79 s"),
         *("new-table of 81 rows was written anew", "82 rows of new-table were changed"),
         *("the times are upper bounds", "lightgate-rehearsal-named may still exist"),
+    ],
+    "prediction": [
+        *("20261128t000000z-44444444-reha FAILED: predicted summary.", "on predicted-table"),
+        *("shop.0009_predicted took 46 s on the copy, 47 s in this release", "at most 47 s"),
+        "the times on the copy are upper bounds",
     ],
 }
 EVIDENCE = {

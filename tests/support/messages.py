@@ -22,18 +22,23 @@ from lightgate.errors import RefusalCode, RefusedError
 from lightgate.gate.gate_report import GateReport, Migration, Phase
 from lightgate.image.config import parse_config
 from lightgate.migrations.compatibility import Judgement, Verdict
+from lightgate.migrations.measured import Measured, MeasuredLock, MeasuredMigration
 from lightgate.migrations.plan import read_plans
 from lightgate.names import COMMAND_CONTAINER
 from lightgate.notifications.email import text
 from lightgate.notifications.failure_notice import failure_notice
 from lightgate.notifications.formats import subject
 from lightgate.notifications.pruning import not_pruned
+from lightgate.notifications.rehearsal_notice import rehearsal_notice
 from lightgate.notifications.report import LiveVersion, PausedPushes, Report, Snapshot
 from lightgate.notifications.start_notice import start_notice
 from lightgate.outcome.conclude import conclude
 from lightgate.outcome.outcome import WayToStart, broken, gone, refused, stopped, unverified
 from lightgate.records.console_links import Console, console_links
+from lightgate.records.prediction import PredictedMigration, Prediction
 from lightgate.records.recorded_outcome import Publication
+from lightgate.records.rehearsed import Rehearsed
+from lightgate.records.release_record import ReadableRecord, RecordKind
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
 from lightgate.release.start_command import start_command
@@ -119,6 +124,8 @@ def mails() -> Mapping[str, Mail]:
         "start-notice": _mail(started()),
         "migration-failed": _mail(failed_migration()),
         "snapshots-not-pruned": _mail(not_pruned_notice()),
+        "rehearsal-REHEARSED": _mail(rehearsal_ended()),
+        "rehearsal-NOT_REHEARSED": _mail(rehearsal_failed()),
         "undetermined": _undetermined(),
     }
 
@@ -240,6 +247,32 @@ def _released() -> Report:
         watched=_good(8, 17).shown,
         saved=timedelta(seconds=57),
     )
+
+
+def _released_as_rehearsed() -> Report:
+    lock = MeasuredLock(
+        migration="harvests.0004_fill_season",
+        table="harvests_harvest",
+        mode="AccessExclusiveLock",
+        seconds=1.9,
+        total_seconds=1.9,
+        times=1,
+    )
+    found = Prediction(
+        rehearsal=f"20261115t231500z-{'7849e651'}-ab12",
+        status="SUCCEEDED",
+        summary="2 migrations of v3 succeeded in 2.2 s on the copy.",
+        ended_at=STARTED - timedelta(hours=2),
+        migrations=[
+            PredictedMigration(name="harvests.0003_season", rehearsed_seconds=0.1, seconds=0.1),
+            PredictedMigration(
+                name="harvests.0004_fill_season", rehearsed_seconds=2.1, seconds=2.5
+            ),
+        ],
+        lock=lock,
+        lock_at_most=2.5,
+    )
+    return replace(_released(), prediction=found)
 
 
 def _released_without_migrations() -> Report:
@@ -617,6 +650,7 @@ def _command_refused() -> Report:
 
 _REPORTS = {
     "release-SUCCEEDED": _released,
+    "release-SUCCEEDED-rehearsed": _released_as_rehearsed,
     "release-SUCCEEDED-without-migrations": _released_without_migrations,
     "release-SUCCEEDED-while-paused": _released_while_paused,
     "release-ROLLED_BACK-migration-failed": _migration_failed,
@@ -678,6 +712,66 @@ def not_pruned_notice() -> Publication:
     return not_pruned(
         admitted(tag="v3"), database, failed, [], execution=EXECUTION, console=CONSOLE
     )
+
+
+def _rehearsal() -> ReadableRecord:
+    lock = MeasuredLock(
+        migration="harvests.0004_fill_season",
+        table="harvests_harvest",
+        mode="AccessExclusiveLock",
+        seconds=1.9,
+        total_seconds=1.9,
+        times=1,
+    )
+    measured = Measured(
+        migrations=(MeasuredMigration(name="harvests.0004_fill_season", seconds=2.1),),
+        locks=(lock,),
+        tables=(),
+        unread=(),
+        is_upper_bound=False,
+        sample_seconds=0.02,
+        omitted=0,
+    )
+    return ReadableRecord(
+        app="crops-backend",
+        release=RELEASE,
+        kind=RecordKind.REHEARSAL,
+        status="SUCCEEDED",
+        started_at=STARTED,
+        ended_at=STARTED + timedelta(minutes=31),
+        stage="production",
+        tag="v3",
+        digest=DIGEST,
+        repository="crops-backend",
+        execution=EXECUTION.replace("release", "lightgate-rehearsal", 1),
+        summary="1 migration of v3 succeeded in 2.1 s on the copy. The app's own database was not "
+        "touched.",
+        rehearsal=Rehearsed(
+            name="lightgate-rehearsal-0123456789ab-0123456789ab",
+            snapshot=_SNAPSHOT,
+            snapshot_at=STARTED - timedelta(hours=3),
+            measured=measured,
+            is_removed=True,
+        ),
+    )
+
+
+def rehearsal_ended() -> Publication:
+    """The message of a rehearsal that SUCCEEDED."""
+    return rehearsal_notice(_rehearsal(), CONSOLE)
+
+
+def rehearsal_failed() -> Publication:
+    """The message of a rehearsal that FAILED."""
+    failed = replace(
+        _rehearsal(),
+        status="FAILED",
+        failure_code="rehearsed-migration",
+        summary="Migration harvests.0004_fill_season of v3 failed on the copy. The app's own "
+        "database was not touched.",
+        reasons=['IntegrityError: column "season" contains null values.'],
+    )
+    return rehearsal_notice(failed, CONSOLE)
 
 
 def _mail(notice: Notice | Publication) -> Mail:

@@ -27,6 +27,7 @@ from lightgate.names import (
 )
 from lightgate.notifications.formats import subject_line
 from lightgate.notifications.pruning import NOT_PRUNED
+from lightgate.notifications.rehearsal_notice import NOT_REHEARSED
 from lightgate.notifications.start_notice import STARTED
 from lightgate.outcome.outcome import Outcome
 from lightgate.runtime import METRICS_NAMESPACE
@@ -237,7 +238,7 @@ def test_the_keys_and_the_session_of_a_gate_channel_fit(app: str, started_at: da
 @example("a" * LONGEST_APP_NAME, datetime(2026, 1, 1, tzinfo=UTC), Stage.DEVELOPMENT)
 def test_a_subject_is_whole(app: str, started_at: datetime, stage: Stage) -> None:
     release = release_of(started_at)
-    for status in (*(outcome.value for outcome in Outcome), STARTED, NOT_PRUNED):
+    for status in (*(outcome.value for outcome in Outcome), STARTED, NOT_PRUNED, NOT_REHEARSED):
         subject = subject_line(stage.value, app, status, release)
 
         assert subject == f"[{stage.value}] {app} {status} {release}"

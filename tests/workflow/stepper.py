@@ -81,7 +81,13 @@ class Walk(Execution):
         return answer
 
     def call_service(self, service: str, operation: str, parameters: Json) -> Json:
-        return call_service(self._all.world.cloud.client(service), service, operation, parameters)
+        machine = self._all.world.machine
+        machine.caller = self._all.caller
+        try:
+            client = self._all.world.cloud.client(service)
+            return call_service(client, service, operation, parameters)
+        finally:
+            machine.caller = None
 
 
 _EFFORTLESS = ("Pass", "Choice", "Succeed", "Fail")
@@ -89,6 +95,8 @@ _EFFORTLESS = ("Pass", "Choice", "Succeed", "Fail")
 
 class Stepper(Executions[Walk]):
     """All executions of the machine in a world where none goes on by itself."""
+
+    caller = "ReleaseStateMachine"
 
     def __init__(self, world: World, patch: pytest.MonkeyPatch) -> None:
         self.world = world

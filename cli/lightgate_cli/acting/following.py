@@ -284,12 +284,12 @@ def execution_of(text: str, app: str | None, connection: Connection) -> Followed
 
 
 @contextmanager
-def interruptible(followed: Followed) -> Iterator[None]:
-    """Say that the release goes on, and how to follow it again, if the person stops."""
+def interruptible(followed: Followed, what: str = "release") -> Iterator[None]:
+    """Say that it goes on, and how to follow it again, if the person stops."""
     try:
         yield
     except KeyboardInterrupt:
         release = followed.release or followed.execution
         raise InterruptedFollowing(
-            "The release goes on. To follow it again:", f"lightgate show {release} --follow"
+            f"The {what} goes on. To follow it again:", f"lightgate show {release} --follow"
         ) from None

@@ -2,7 +2,8 @@
 
 from lightgate_cli.connection import Connection
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import AppFacts, AppStatus, Live, app_status
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import AppStatus, Live, app_status
 from lightgate_cli.reading.gather import no_such_app, one_app
 
 

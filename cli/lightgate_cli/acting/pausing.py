@@ -22,6 +22,7 @@ class ResumedApp:
 
     `release` is the release that waited and starts now, `execution` its execution. Both are None if
     nothing waited, or if it starts after the release `behind`, which is in progress.
+    `is_rehearsed`: it is rehearsed first.
     """
 
     app: str
@@ -29,6 +30,7 @@ class ResumedApp:
     release: str | None = None
     execution: str | None = None
     behind: str | None = None
+    is_rehearsed: bool = False
 
 
 def pause(app: str, reason: str, connection: Connection) -> Paused:
@@ -43,7 +45,9 @@ def resume(app: str, connection: Connection) -> ResumedApp:
     found = answer.pause
     waiting = answer.next
     if waiting is None:
-        return ResumedApp(app=app, pause=found, behind=answer.behind)
+        return ResumedApp(
+            app=app, pause=found, behind=answer.behind, is_rehearsed=answer.is_rehearsed
+        )
     # One that has ended already is cleaned up by Reconcile.
     connection.executions.start(waiting.name, waiting.request)
     execution = connection.executions.arn(waiting.name)

@@ -75,7 +75,7 @@ def start_rehearsal(app: str, connection: Connection, **members: object) -> Star
 
 def follow_rehearsal(followed: Followed, connection: Connection, *, as_json: bool) -> None:
     """Show the progress, then the verdict. The exit code is 0 only if it SUCCEEDED."""
-    with interruptible(followed), opened(connection, is_quiet=as_json) as view:
+    with interruptible(followed, "rehearsal"), opened(connection, is_quiet=as_json) as view:
         record, status = _wait(followed, connection, view)
     verdict = _verdict(followed, record, status)
     if as_json:

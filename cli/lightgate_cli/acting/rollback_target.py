@@ -1,7 +1,8 @@
 """The version that a rollback by hand goes to."""
 
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import AppFacts, AppStatus
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import AppStatus
 
 
 def target_of(to: str | None, facts: AppFacts, status: AppStatus, *, is_forced: bool) -> int:

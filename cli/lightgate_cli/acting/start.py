@@ -12,6 +12,7 @@ from lightgate.release.request import parse_request
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.parser import parse_app_name
 from lightgate_cli.connection import Connection
+from lightgate_cli.errors import InterruptedFollowing
 from lightgate_cli.options import StartOptions
 from lightgate_cli.reading.gather import no_such_app, read_spec
 
@@ -52,7 +53,12 @@ def begin(
     parse(request)
     image = request.get("digest")
     name = execution_name(app, image if isinstance(image, str) else "", uuid.uuid4().hex)
-    executions.start(name, request)
+    try:
+        executions.start(name, request)
+    except KeyboardInterrupt:
+        raise InterruptedFollowing(
+            "It may have started. To see it:", f"lightgate history {app}"
+        ) from None
     return Started(app=app, execution=executions.arn(name), request=request)
 
 

@@ -1,11 +1,11 @@
 """The status of an app, by what was read of it."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from lightgate.deployment.status import Deployment, Service
+from lightgate.deployment.status import Deployment
 from lightgate.migrations.compatibility import Verdict
 from lightgate.names import marked_release
 from lightgate.records.recorded_outcome import EndStatus
@@ -16,12 +16,10 @@ from lightgate.records.release_record import (
     RecordKind,
     StageName,
 )
-from lightgate.records.version import VersionRecord
 from lightgate.release.lock import Lock, Pause
 from lightgate.rollback.policy import VersionHistory, judgement_against, last_good
-from lightgate.spec.keys import AppSpec
 from lightgate.verification.health import WatchStatus
-from lightgate_cli.reading.progress import Progress
+from lightgate_cli.reading.app_facts import AppFacts
 
 # A release that was never ended.
 ABANDONED = "ABANDONED"
@@ -37,30 +35,6 @@ class Health(enum.StrEnum):
     DISABLED = "disabled"
     UNCHECKED = "not checked"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppFacts:
-    """What was read of an app. Whatever is None could not be read, or does not exist.
-
-    `history` has the newest release first. `answer_problem` is what is wrong with the app's answer
-    just now, None if it is good; `was_asked` says whether it was asked. `running` is the progress
-    of the release that has the lock, `has_ended` whether its execution is over. `unread` says in
-    one sentence each what could not be read.
-    """
-
-    app: str
-    now: datetime
-    spec: AppSpec | None
-    lock: Lock
-    history: Sequence[ReadableRecord]
-    versions: Mapping[int, VersionRecord] | None
-    service: Service | None
-    was_asked: bool = False
-    answer_problem: str | None = None
-    running: Progress | None = None
-    has_ended: bool = False
-    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +64,26 @@ class InProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRelease:
-    """`behind` is the release that it waits for; None while it waits for a person to resume."""
+    """`behind` is the release that it waits for; None while it waits for a person to resume.
+
+    `is_rehearsed`: it waits for its rehearsal, which `rehearsal` names once that has started.
+    """
 
     release: str
     tag: str | None
     digest: str | None
     since: datetime
     behind: str | None
+    is_rehearsed: bool = False
+    rehearsal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRehearsal:
+    release: str
+    tag: str | None
+    digest: str | None
+    elapsed: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +140,7 @@ class AppStatus:
     in_progress: InProgress | None = None
     waiting: WaitingRelease | None = None
     paused: Pause | None = None
+    rehearsal: RunningRehearsal | None = None
     last: LastRelease | None = None
     unread: Sequence[str] = ()
 
@@ -179,6 +167,7 @@ def app_status(facts: AppFacts) -> AppStatus:
         in_progress=_in_progress(facts),
         waiting=_waiting(facts),
         paused=facts.lock.paused,
+        rehearsal=_rehearsal(facts),
         last=_last(facts),
         unread=facts.unread,
     )
@@ -363,13 +352,29 @@ def _waiting(facts: AppFacts) -> WaitingRelease | None:
     if waiting is None:
         return None
     record = record_of(facts.history, waiting.release)
-    holder = facts.lock.holder
+    holder, rehearsal = facts.lock.holder, facts.lock.rehearsal
     return WaitingRelease(
         release=waiting.release,
         tag=waiting.request.get("pushedTag") or (record.tag if record is not None else None),
         digest=waiting.digest,
         since=record.started_at if record is not None else waiting.at,
         behind=holder.release if holder is not None else None,
+        is_rehearsed=facts.lock.to_rehearse == waiting.name,
+        rehearsal=rehearsal.name
+        if rehearsal is not None and rehearsal.push == waiting.name
+        else None,
+    )
+
+
+def _rehearsal(facts: AppFacts) -> RunningRehearsal | None:
+    found = facts.rehearsals[0] if facts.rehearsals else None
+    if found is None or found.status != RELEASING:
+        return None
+    return RunningRehearsal(
+        release=found.release,
+        tag=found.tag,
+        digest=found.digest,
+        elapsed=max(timedelta(), facts.now - found.started_at),
     )
 
 

@@ -27,6 +27,7 @@ class Answer(enum.StrEnum):
     IN_PROGRESS = "in-progress"
     ABANDONED = "abandoned"
     WAITING = "waiting"
+    REHEARSING = "rehearsing"
     PAUSED = "paused"
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
@@ -142,7 +143,9 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
             digest=record.digest,
         )
 
-    if _is_live(record, facts):
+    is_serving = facts.live_record is not None and facts.live_record.release == record.release
+    holds_the_lock = lock.holder is not None and lock.holder.release == record.release
+    if _is_live(record, facts) and not (is_serving and holds_the_lock):
         shown = facts.live_record or record
         since = _active_at(shown) or shown.ended_at or shown.started_at
         live = answer(
@@ -158,10 +161,13 @@ def _of_release(record: ReadableRecord, facts: PushFacts) -> Explanation:
             f"The execution of {record.release} has ended without an outcome.",
             next_steps=["Wait: Reconcile records its outcome within 15 minutes."],
         )
-    if lock.holder is not None and lock.holder.release == record.release:
+    if holds_the_lock:
         return answer(
             Answer.IN_PROGRESS,
             f"The release of {name} is in progress since {moment(record.started_at)}.",
+            reasons=["It serves already, and its health checks have not ended."]
+            if is_serving
+            else (),
             next_steps=[f"lightgate show {short_id(record.release)}"],
             since=record.started_at,
         )
@@ -187,6 +193,16 @@ def _waiting(name: str, facts: PushFacts, answer: Callable[..., Explanation]) ->
             reasons=[pause.reason],
             next_steps=[f"lightgate resume {facts.app}"],
             since=pause.at,
+        )
+    waiting, rehearsal = facts.lock.waiting, facts.lock.rehearsal
+    if waiting is not None and facts.lock.to_rehearse == waiting.name:
+        is_begun = rehearsal is not None and rehearsal.push == waiting.name
+        return answer(
+            Answer.REHEARSING,
+            f"{name} is rehearsed first, and released if the rehearsal succeeds."
+            if is_begun
+            else f"{name} waits for its rehearsal, which is about to start.",
+            next_steps=[f"lightgate history {facts.app}"],
         )
     return answer(Answer.WAITING, f"{name} waits, and is about to start.")
 

@@ -1,7 +1,7 @@
 """Reads what the rules need, side by side: a command answers as fast as its slowest read."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +24,8 @@ from lightgate.state import State
 from lightgate.verification.health import problem_of
 from lightgate_cli.connection import AWS_ERRORS, Connection
 from lightgate_cli.errors import CommandError, Problem
-from lightgate_cli.reading.app_status import AppFacts, with_status
+from lightgate_cli.reading.app_facts import AppFacts
+from lightgate_cli.reading.app_status import with_status
 from lightgate_cli.reading.progress import Progress, progress_of
 
 # More than one release that never ran, or has no outcome, may stand before the last one that did.
@@ -88,7 +89,8 @@ def _parsed(app: str, text: str, connection: Connection) -> SpecRead:
 def _facts(read: SpecRead, connection: Connection, pool: ThreadPoolExecutor) -> AppFacts:
     app, spec = read.app, read.spec
     locked = pool.submit(connection.locks.read, app)
-    recorded = pool.submit(_newest, app, _NEWEST, connection)
+    recorded = pool.submit(lambda: list(islice(_releases(app, connection), _NEWEST)))
+    rehearsed = pool.submit(lambda: list(islice(connection.rehearsals.history(app), _NEWEST)))
     versioned = pool.submit(connection.releases.versions, app)
     timed = pool.submit(connection.timings.read, app)
     shown = pool.submit(_service, app, spec, connection)
@@ -115,6 +117,7 @@ def _facts(read: SpecRead, connection: Connection, pool: ThreadPoolExecutor) -> 
         answer_problem=problem,
         running=progress,
         has_ended=is_over,
+        rehearsals=rehearsed.result(),
         unread=unread,
     )
 
@@ -241,14 +244,15 @@ def read_history(app: str, most: int, connection: Connection) -> History | None:
 
 
 def _newest(app: str, most: int, connection: Connection) -> Sequence[ReadableRecord]:
-    """A release that waited has a second record from its beginning on, which tells the rest.
-
-    Rehearsals stand among the releases, by the time of their start.
-    """
-    releases = (one for one in connection.releases.history(app) if one.begun_as is None)
-    rehearsals = connection.rehearsals.history(app)
+    """Rehearsals stand among the releases, by the time of their start."""
+    releases, rehearsals = _releases(app, connection), connection.rehearsals.history(app)
     found = merge(releases, rehearsals, key=lambda one: one.started_at, reverse=True)
     return list(islice(found, most))
+
+
+def _releases(app: str, connection: Connection) -> Iterator[ReadableRecord]:
+    """A release that waited has a second record from its beginning on, which tells the rest."""
+    return (one for one in connection.releases.history(app) if one.begun_as is None)
 
 
 def has_ended(lock: Lock, connection: Connection) -> bool:

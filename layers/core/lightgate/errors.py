@@ -37,6 +37,7 @@ class RefusalCode(enum.StrEnum):
     LOCKED = "locked"
     MIGRATIONS = "migrations"
     NO_IMAGE = "no-image"
+    NOT_REHEARSED = "not-rehearsed"
     NOTHING_LIVE = "nothing-live"
     PERMIT = "permit"
     QUOTA = "quota"

@@ -167,6 +167,11 @@ def execution_name(app: str, digest: str, event_id: str) -> str:
     return f"{app}-{digest.removeprefix('sha256:')[:12]}-{_hash(event_id, 8)}"
 
 
+def rehearsal_execution(push: str) -> str:
+    """The execution that rehearses a push; `push` is the name of the one that then releases it."""
+    return f"rehearse-{push}"
+
+
 def rehearsal_names(stack_id: str, app: str) -> str:
     """How the names of all temporary instances and services of the app's rehearsals begin.
 

@@ -17,7 +17,10 @@ OF_ALL: Mapping[str, str] = {
 _RECOVERY = "ends an abandoned release, as CleanUp does"
 _PERMIT = "MailboxBucket/*/permit.json"
 BY_FUNCTION: Mapping[str, Mapping[str, str]] = {
-    "AdmitFunction": {"states:StartExecution stateMachine:StackName-release": _RECOVERY},
+    "AdmitFunction": {
+        f"states:StartExecution stateMachine:StackName-{machine}": _RECOVERY
+        for machine in ("release", "rehearsal")
+    },
     "CheckSnapshotFunction": {
         "rds:DescribeDBClusterSnapshots *": "reads a cluster's snapshot as it reads an instance's"
     },
@@ -44,6 +47,10 @@ BY_FUNCTION: Mapping[str, Mapping[str, str]] = {
         "sns:Publish OutcomeTopic": _RECOVERY,
         "ssm:GetParameter parameter/StackName/apps/*": _RECOVERY,
         "states:DescribeExecution execution:StackName-release:*": _RECOVERY,
+    },
+    "RecordRehearsalFunction": {
+        "states:StartExecution stateMachine:StackName-rehearsal": "a push that came while a "
+        "rehearsal ran",
     },
     "PruneSnapshotsFunction": {"sns:Publish OutcomeTopic": "sends NOT_PRUNED"},
 }

@@ -454,6 +454,73 @@ def test_the_lines_of_shells_name_their_cause(line: str, cause: str) -> None:
     assert cause in found.what
 
 
+@pytest.mark.parametrize(
+    ("line", "cause", "advice"),
+    [
+        ("[ERROR] Unable to load application: No module named 'crops.asgi'", "load", "module"),
+        (
+            "gunicorn.errors.AppImportError: Failed to find application object 'application' in "
+            "'crops.wsgi'",
+            "load",
+            "module",
+        ),
+        (
+            "Error: class uri 'uvicorn.workers.UvicornWorker' invalid or not found: ",
+            "worker class uvicorn.workers.UvicornWorker",
+            "Install",
+        ),
+        ("PermissionError: [Errno 13] Permission denied: ('0.0.0.0', 80)", "port", "1024"),
+        ("OSError: [Errno 99] Cannot assign requested address", "this address", "0.0.0.0"),
+        ("[dumb-init] ./start.sh: Permission denied", "may not be executed", "chmod +x"),
+        ("[dumb-init] ./start.sh: No such file or directory", "no program ./start.sh", "Correct"),
+        ("Bus error (core dumped)", "native code", "FAULTHANDLER"),
+        (
+            "/lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by uwsgi)",
+            "newer system",
+            "same base image",
+        ),
+        (
+            "Error relocating /usr/lib/x.so: __memcpy_chk: symbol not found",
+            "another C library",
+            "same base image",
+        ),
+        (
+            "ImportError: cannot import name 'Crop' from partially initialized module "
+            "'crops.models' (most likely due to a circular import) (/app/crops/models.py)",
+            "import each other",
+            "crops.models",
+        ),
+        (
+            "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+            "failed: unable to get local issuer certificate (_ssl.c:1028)",
+            "certificate",
+            "ca-certificates",
+        ),
+    ],
+)
+def test_what_keeps_an_app_from_starting_is_named(line: str, cause: str, advice: str) -> None:
+    found = cause_of(line)
+
+    assert found is not None
+    assert cause in found.what
+    assert advice in found.action
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "redis.exceptions.ConnectionError: Error 99 connecting to localhost:6379. Cannot assign "
+        "requested address.",
+        'django.db.utils.OperationalError: connection to server at "localhost" (::1), port 5432 '
+        "failed: Cannot assign requested address",
+    ],
+)
+def test_a_service_that_is_not_reached_is_no_address_to_listen_at(line: str) -> None:
+    found = cause_of(line)
+
+    assert found is None or "listen" not in found.what
+
+
 def test_a_log_that_no_rule_knows_is_quoted_and_not_said_to_be_silent() -> None:
     logs = app("licence expired", "bye", system=("Started 1 new node", "Took too long"))
 

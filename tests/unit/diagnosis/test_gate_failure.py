@@ -174,6 +174,14 @@ def test_a_plan_that_blocks_a_large_table_is_refused_with_a_way_around_it() -> N
     assert "the warnings say how" in found.next_action
 
 
+def test_a_migration_that_would_be_recorded_without_its_schema_is_refused_with_what_to_do() -> None:
+    found = of_gate(cause="refused", detail=Detail.LACKING, error="in whatever words")
+
+    assert found.kind is Kind.MIGRATION_REFUSED
+    assert "does not have" in found.what
+    assert found.next_action.startswith("Remove --fake")
+
+
 def test_a_gate_whose_permit_was_withdrawn_by_the_policy_was_refused_by_it() -> None:
     failed = evidence(Phase.FAILED, failed=failure(cause="permit", error="the permit is void"))
     permit = pending("r1").voided(VoidCause.POLICY, "in whatever words")

@@ -18,7 +18,7 @@ from lightgate.gate.gate_report import (
 )
 from lightgate.gate.log_lines import reports
 from lightgate.gate.masking import Mask
-from lightgate.gate.report_reader import read_gate_report
+from lightgate.gate.report_reader import later, read_gate_report
 from lightgate.spec.effect import Effect
 from tests.support.builders import RELEASE, gate_line
 from tests.support.strategies import JSON_VALUES
@@ -496,3 +496,11 @@ def test_no_junk_breaks_the_reader_of_reports(values: list[Any]) -> None:
     lines = [gate_line("plan", migrations=value, hash=value) for value in values]
 
     assert len(reports(lines, Mask(["hunter2"]))) == len(values)
+
+
+def test_migrations_that_were_only_recorded_are_told_apart_from_those_that_were_applied() -> None:
+    first = read(gate_line("succeeded", migrations=["crops.0003"], faked=["crops.0001", 7]))
+
+    assert [one.name for one in first.migrations] == ["crops.0003"]
+    assert first.faked == ("crops.0001",)
+    assert later(read(gate_line("succeeded")), first).faked == ("crops.0001",)

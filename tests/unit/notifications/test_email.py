@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lightgate.gate.gate_report import Migration
+from lightgate.gate.gate_report import Migration, Phase
 from lightgate.migrations.compatibility import Judgement, Verdict
 from lightgate.notifications.email import text
 from lightgate.notifications.formats import machine, subject
@@ -162,6 +162,12 @@ def test_what_was_applied_before_a_failure_stays_applied_and_that_is_said() -> N
 
     stays = "1 migration applied and not reversed by a rollback: harvests.0005_tidy_crops"
     assert f"\nDatabase   {stays}\n" in told
+
+
+def test_a_migration_that_was_only_recorded_is_not_said_to_be_applied() -> None:
+    told = text(report(evidence=replace(evidence(Phase.SUCCEEDED), faked=("crops.0002_x",))))
+
+    assert "\nDatabase   1 migration recorded without being run: crops.0002_x\n" in told
 
 
 def test_migrations_that_no_report_had_room_for_are_counted() -> None:

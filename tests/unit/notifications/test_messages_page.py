@@ -7,7 +7,7 @@ from typing import Any
 
 from lightgate.notifications.formats import MessageEvent, sns_message
 from tests.support.ended_releases import rolled_back
-from tests.support.messages import failed_migration, not_pruned_notice, started
+from tests.support.messages import failed_migration, not_pruned_notice, rehearsal_ended, started
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "messages.md").read_text()
@@ -23,6 +23,7 @@ def documents() -> list[dict[str, Any]]:
         started().message,
         failed_migration().message,
         not_pruned_notice().message,
+        rehearsal_ended().message,
     ]
     by_the_machine = {name.removesuffix(".$"): value for name, value in UNDETERMINED.items()}
     return [*(json.loads(json.loads(one)["sqs"]) for one in published), by_the_machine]

@@ -96,7 +96,7 @@ def test_the_sample_of_an_input_by_hand_is_read(name: str, expected: ReleaseRequ
             [
                 "tga: is not a known key (did you mean tag?); allowed is app, tag, digest, "
                 "rollbackTo, command, skipSnapshot, allowDestructive, reason, startedBy, "
-                "pushedTag, requestedAt, foundByReconcile or imageTag"
+                "pushedTag, requestedAt, foundByReconcile, imageTag or rehearsal"
             ],
         ),
         (

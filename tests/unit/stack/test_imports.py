@@ -27,6 +27,7 @@ _OF_GATE = "lightgate.gate.programs."
 USERS = {
     "lightgate.notifications": {
         *("admit", "record_outcome", "start_next", "clean_up", "reconcile", "prune_snapshots"),
+        "record_rehearsal",
     },
     "lightgate.deployment.compiler": {
         *("admit", "deploy", "roll_back", "record_outcome", "start_next", "clean_up", "reconcile"),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from moto.rds.models import rds_backends
-from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
 from lightgate.aws.dynamodb_rehearsals import Rehearsals
 from lightgate.names import REHEARSAL_PREFIX
@@ -18,7 +17,7 @@ from tests.component.lightsail_service import Course
 from tests.support.state_machine import Executions
 from tests.workflow.release_machine import STACK, folder
 from tests.workflow.reporting_gates import told_plan
-from tests.workflow.stepper import Walk
+from tests.workflow.stepper import Stepper, Walk
 from tests.workflow.world import APP, Json, World, spec
 
 ROOT = Path(__file__).parents[3]
@@ -65,12 +64,15 @@ def failed(error: str, migration: str = MIGRATION) -> Course:
 class RehearsalWorld(Executions[Walk]):
     """The usual world whose app can be rehearsed: with a snapshot, a list and a policy."""
 
+    caller = "RehearsalStateMachine"
+
     def __init__(self, world: World, patch: pytest.MonkeyPatch) -> None:
         self.world = world
         patch.setenv("LIGHTGATE_STACK_ID", "arn:aws:cloudformation:us-east-1:1:stack/lightgate/77")
-        patch.setattr(ExecutionWorker, "start", lambda _: None)
+        # No execution goes on by itself.
+        self.releases = Stepper(world, patch)
         client = world.cloud.client("stepfunctions")
-        definition = json.loads(_with_functions(json.dumps(DEFINITION)))
+        definition = json.loads(_with_functions(json.dumps(DEFINITION), world.topic))
         machine = client.create_state_machine(
             name=f"{STACK}-rehearsal",
             definition=json.dumps(definition),
@@ -119,6 +121,11 @@ class RehearsalWorld(Executions[Walk]):
         name = f"by-hand-{len(self.all)}"
         return self.start({"app": APP, **members}, name)
 
+    def run_all(self) -> None:
+        """Every rehearsal and every release to its end, and those that they start."""
+        while going := [*self.discover(), *self.releases.discover()]:
+            going[0].run()
+
     @property
     def services(self) -> list[str]:
         return [name for name in self.world.lightsail.services if name != APP]
@@ -136,7 +143,8 @@ class RehearsalWorld(Executions[Walk]):
         return self.world.functions.call("reconcile", {})
 
 
-def _with_functions(definition: str) -> str:
+def _with_functions(definition: str, topic: str) -> str:
+    definition = definition.replace("${TopicArn}", topic)
     for name in ("Admit", "Prepare", "Run", "Remove", "Record"):
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{folder(f'{name}Rehearsal')}"
         definition = definition.replace(f"${{{name}RehearsalFunctionArn}}", arn)

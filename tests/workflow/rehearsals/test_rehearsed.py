@@ -142,4 +142,3 @@ def test_a_rehearsal_takes_no_lock_and_makes_no_version(rehearsals: RehearsalWor
 
     assert rehearsals.world.lock.holder is None
     assert rehearsals.world.statuses() == []
-    assert rehearsals.world.messages() == []

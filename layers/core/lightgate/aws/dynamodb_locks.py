@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from lightgate.aws.clients import error_code
 from lightgate.aws.dynamodb import Table
 from lightgate.errors import ExecutionEndedError
-from lightgate.release.lock import LatestRequest, Lock, LockHolder, Pause, Waiting
+from lightgate.release.lock import LatestRequest, Lock, LockHolder, Pause, QueueRehearsal, Waiting
 
 _ITEM = "lock"
 # Everybody who takes part in a race writes once, so there are fewer losses than that.
@@ -123,8 +123,8 @@ def _text(value: object) -> str:
 
 def _lock(document: Mapping[str, Any]) -> Lock:
     holder, waiting, latest = document["holder"], document["waiting"], document["latest"]
-    # Older versions of Lightgate knew no pause.
-    paused = document.get("paused")
+    # Older versions of Lightgate knew no pause, and no rehearsal before a release.
+    paused, rehearsal = document.get("paused"), document.get("rehearsal")
     return Lock(
         fence=document["fence"],
         holder=LockHolder(**_timed(holder)) if holder else None,
@@ -133,6 +133,8 @@ def _lock(document: Mapping[str, Any]) -> Lock:
         abandoned=document["abandoned"],
         begun=document.get("begun"),
         paused=Pause(**_timed(paused)) if paused else None,
+        to_rehearse=document.get("to_rehearse"),
+        rehearsal=QueueRehearsal(**rehearsal) if rehearsal else None,
     )
 
 

@@ -37,9 +37,22 @@ class Executions:
         While the first is running, starting it again with the same input succeeds
         without an effect, and that also counts as new.
         """
+        return self._start(self._state_machine, name, request)
+
+    def start_rehearsal(self, name: str, request: Mapping[str, Any]) -> bool:
+        """The same for an execution of the state machine of rehearsals."""
+        return self._start(
+            f"{self._state_machine.removesuffix('-release')}-rehearsal", name, request
+        )
+
+    def rehearsal_arn(self, name: str) -> str:
+        """The ARN of the rehearsal's execution of this name."""
+        return f"{self.arn(name).removesuffix(f'-release:{name}')}-rehearsal:{name}"
+
+    def _start(self, machine: str, name: str, request: Mapping[str, Any]) -> bool:
         try:
             self._client.start_execution(
-                stateMachineArn=self._state_machine, name=name, input=json.dumps(request)
+                stateMachineArn=machine, name=name, input=json.dumps(request)
             )
         except ClientError as error:
             if error_code(error) != "ExecutionAlreadyExists":

@@ -35,13 +35,17 @@ class FoundSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalDatabase:
-    """The app's own instance, as far as its copy needs to be like it."""
+    """The app's own instance, as far as its copy needs to be like it.
+
+    `key` is the KMS key of its storage, which its snapshots have too; None if it is not encrypted.
+    """
 
     engine: str
     address: Address | None
     is_public: bool
     resource: str
     like: Mapping[str, Any]
+    key: str | None = None
 
 
 class TemporaryDatabases:
@@ -69,6 +73,7 @@ class TemporaryDatabases:
             is_public=bool(found.get("PubliclyAccessible")),
             resource=found.get("DbiResourceId", ""),
             like={key: value for key, value in like.items() if value},
+            key=found.get("KmsKeyId"),
         )
 
     @reaching("RDS")
@@ -119,7 +124,14 @@ class TemporaryDatabases:
                     f"RDS makes no further instance: {error_message(error).rstrip('.')}",
                     code=RefusalCode.QUOTA,
                 ) from error
-            if code.startswith(("Invalid", "DBSnapshotNotFound", "KMSKey")):
+            if code.startswith("KMSKey"):
+                raise RefusedError(
+                    f"RDS does not restore {snapshot}: Lightgate may not use the KMS key of its "
+                    "storage. The key's policy has to let the role of PrepareRehearsal use it "
+                    "(docs/rehearsal.md has the statement)",
+                    code=RefusalCode.SNAPSHOT,
+                ) from error
+            if code.startswith(("Invalid", "DBSnapshotNotFound")):
                 raise RefusedError(
                     f"RDS does not restore {snapshot}: {error_message(error).rstrip('.')}",
                     code=RefusalCode.SNAPSHOT,

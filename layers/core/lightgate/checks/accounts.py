@@ -54,7 +54,7 @@ def other_stacks(stack: str, apps_path: str, stacks: Iterable[Mapping[str, Any]]
             Check.STACKS,
             f"the stack {', '.join(others)} serves the apps below {apps_path} too, and releases "
             "each push as well",
-            f"aws cloudformation delete-stack --stack-name {others[0]}",
+            "Decide which stack serves the apps, and delete the other one.",
         )
     return ok(Check.STACKS, f"no other stack of this Region serves the apps below {apps_path}")
 

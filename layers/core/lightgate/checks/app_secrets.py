@@ -149,14 +149,15 @@ def stored_secrets(
 
 
 def _create(reference: SecretReference, app: str) -> str:
+    """It waits for the value, so that no history of a shell has it."""
     name = shlex.quote(reference.plain_name)
-    if reference.store is SecretStore.PARAMETER_STORE:
-        return (
-            f"aws ssm put-parameter --type SecureString --name {name} --value VALUE "
-            f"--tags Key={APP_TAG},Value={app}"
-        )
+    create = (
+        f"aws ssm put-parameter --type SecureString --name {name} --value"
+        if reference.store is SecretStore.PARAMETER_STORE
+        else f"aws secretsmanager create-secret --name {name} --secret-string"
+    )
     return (
-        f"aws secretsmanager create-secret --name {name} --secret-string VALUE "
+        f'read -rs VALUE && printf %s "$VALUE" | {create} file:///dev/stdin '
         f"--tags Key={APP_TAG},Value={app}"
     )
 

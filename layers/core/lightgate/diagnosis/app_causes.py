@@ -258,7 +258,7 @@ APP_RULES: tuple[LogRule, ...] = (
         remedy=Remedy.EITHER,
     ),
     rule(
-        r"(?:.*Segmentation fault|.*Illegal instruction|Fatal Python error: "
+        r"(?:.*Segmentation fault|.*Illegal instruction|Bus error\b|Fatal Python error: "
         r"|.*(?:signal 11|SIGSEGV)|!!! uWSGI process)",
         "The app crashed in native code.",
         "Run the image on your machine with PYTHONFAULTHANDLER=1, and update the package that the "

@@ -8,7 +8,7 @@ from lightgate.migrations.permit import VoidCause
 
 
 def refused(seen: Symptoms, failure: Failure) -> Diagnosis:
-    """The migration policy forbids the plan, or the plan blocks a large table."""
+    """The policy forbids the plan, or a fault of the plan itself does."""
     if failure.detail is Detail.LOCK_RISK:
         return Diagnosis(
             kind=FailureClass.MIGRATION_REFUSED,
@@ -20,6 +20,19 @@ def refused(seen: Symptoms, failure: Failure) -> Diagnosis:
             next_action=(
                 "Change the migration so that it blocks the table only for a moment; the warnings "
                 f"say how. To release it anyway: {seen.start_anyway}"
+            ),
+        )
+    if failure.detail is Detail.LACKING:
+        return Diagnosis(
+            kind=FailureClass.MIGRATION_REFUSED,
+            what=(
+                "migrate --fake would record migrations whose tables or columns the database does "
+                f"not have; {applied(seen)}."
+            ),
+            evidence=failure.error,
+            next_action=(
+                f"Remove --fake or --fake-initial from the command of {failure.container}, or "
+                f"change the schema by hand first. To record them anyway: {seen.start_anyway}"
             ),
         )
     return Diagnosis(

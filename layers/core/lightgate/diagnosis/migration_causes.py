@@ -2,6 +2,7 @@
 
 from lightgate.diagnosis.failure_class import FailureClass
 from lightgate.diagnosis.log_rule import EXCEPTION, LogRule, rule
+from lightgate.diagnosis.mysql_causes import MYSQL_RULES
 from lightgate.diagnosis.symptoms import Remedy
 
 _EXISTS = (
@@ -86,12 +87,23 @@ MIGRATION_RULES: tuple[LogRule, ...] = (
 
 # The same words of the running app are about something else.
 ROW_RULES: tuple[LogRule, ...] = (
+    *MYSQL_RULES,
+    rule(
+        r".*(?:\(1091, "
+        r"|(?:constraint|index) \"[^\"]+\"(?: of relation \"[^\"]+\")? does not exist)",
+        "The database does not have what the migration drops.",
+        "Compare python manage.py showmigrations with the schema. If an earlier attempt or a "
+        "change by hand has dropped it, create it again, or record the migration with "
+        "migrate --fake",
+        kind=FailureClass.MIGRATION_ERROR,
+        remedy=Remedy.EITHER,
+    ),
     rule(
         EXCEPTION + r"\w+: (?:column .* contains null values"
         r"|check constraint .* is violated by some row"
         r"|insert or update on table .* violates foreign key"
         r"|value too long for type"
-        r"|\((?:1048|1138|1264|1265|1406|1452|3819|4025), )",
+        r"|\((?:1048|1138|1264|1265|1292|1366|1406|1451|1452|1526|1690|3819|4025), )",
         *_ROWS,
         kind=FailureClass.MIGRATION_ERROR,
         remedy=Remedy.EITHER,
@@ -107,7 +119,7 @@ ROW_RULES: tuple[LogRule, ...] = (
         kind=FailureClass.MIGRATION_ERROR,
     ),
     rule(
-        r".*(?:syntax error at or near|\(1064, )",
+        r".*(?:syntax error at or near|\((?:1064|1235), )",
         "The server does not know a part of the SQL.",
         "If the SQL is the app's own (RunSQL), correct it. Otherwise check the version of the "
         "server: the release notes of Django name the oldest one that it supports",

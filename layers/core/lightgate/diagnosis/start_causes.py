@@ -91,8 +91,12 @@ START_RULES: tuple[LogRule, ...] = (
     ),
     rule(r"exec (\S+): no such file or directory", *_NO_PROGRAM, remedy=Remedy.EITHER),
     rule(r'(?:.*exec: \\?"([^"\\]+)\\?"|exec (\S+)): permission denied', *_NOT_EXECUTABLE),
-    rule(r"exec (\S+) failed: Permission denied", *_NOT_EXECUTABLE),
-    rule(r"exec (\S+) failed: No such file", *_NO_PROGRAM, remedy=Remedy.EITHER),
+    rule(r"exec (\S+) failed: Permission denied|\[dumb-init\] (\S+): Permission", *_NOT_EXECUTABLE),
+    rule(
+        r"exec (\S+) failed: No such file|\[dumb-init\] (\S+): No such file",
+        *_NO_PROGRAM,
+        remedy=Remedy.EITHER,
+    ),
     rule(
         r".*exec user process caused:? \"?no such file or directory",
         "The image lacks a program, or the program's interpreter is missing.",
@@ -168,9 +172,17 @@ START_RULES: tuple[LogRule, ...] = (
         remedy=Remedy.EITHER,
     ),
     rule(
-        EXCEPTION + r"PermissionError: \[Errno 13\] Permission denied$",
+        EXCEPTION + r"PermissionError: \[Errno 13\] Permission denied(?:$|: \('[^']*', \d)",
         "The app has no right to what it does, probably to listen on a port below 1024.",
         _PORT_NOT_ALLOWED[1],
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        EXCEPTION + r"OSError: \[Errno 99\] (?:Cannot|error while attempting to bind)"
+        r"|.*\[Errno 99\] error while attempting to bind|bind\(\): Cannot assign"
+        r"|Listen failure: Couldn't listen on \S+: \[Errno 99\]",
+        "The app cannot listen at this address: the container does not have it.",
+        "Let the app listen at 0.0.0.0 and the port of the container",
         remedy=Remedy.EITHER,
     ),
     rule(
@@ -196,9 +208,33 @@ START_RULES: tuple[LogRule, ...] = (
         *_LIBRARY,
     ),
     rule(
-        EXCEPTION + r"(?:ImportError|OSError): .*version `(GLIBC_[\d.]+|GLIBCXX_[\d.]+)' not found",
+        r".*version `(GLIBC_[\d.]+|GLIBCXX_[\d.]+)' not found",
         "A package in the image was built for a newer system than the image's ({0} is missing).",
         "Install the packages in the same base image that runs them",
+    ),
+    rule(
+        r"Error relocating \S+: \S+: symbol not found",
+        "A package in the image was built for another C library (glibc or musl).",
+        "Install the packages in the same base image that runs them",
+    ),
+    rule(
+        EXCEPTION + r"ImportError: .* partially initialized module '([^']+)'",
+        "Two modules of the app import each other.",
+        "Move the import of {0} into the function that needs it, or its names into a third module",
+    ),
+    rule(
+        r".*CERTIFICATE_VERIFY_FAILED",
+        "The app does not trust the certificate of a service that it needs.",
+        "Install ca-certificates in the image. For a certificate of your own, or of RDS, add its "
+        "authority to the image and name its file",
+        ends_the_app=False,
+        remedy=Remedy.EITHER,
+    ),
+    rule(
+        r"Error: class uri '([^']+)' invalid or not found",
+        "gunicorn could not load its worker class {0}.",
+        "Install the package that has it in the image, or correct --worker-class",
+        remedy=Remedy.EITHER,
     ),
     rule(
         r".*\bno pq wrapper available",
@@ -212,6 +248,7 @@ START_RULES: tuple[LogRule, ...] = (
     ),
     rule(
         r"Error loading ASGI app|Failed to find attribute|App failed to load"
+        r"|Unable to load application: |(?:[\w.]+\.)?AppImportError: "
         r"|(?:[\w.]+\.)?NoAppError: |(?:[\w.]+\.)?ImproperlyConfigured: WSGI application '"
         r"|AttributeError: module '[^']*[aw]sgi[^']*' has no attribute",
         *_NO_APP,

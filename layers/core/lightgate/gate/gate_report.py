@@ -132,6 +132,7 @@ class Detail(enum.StrEnum):
     INSUFFICIENT_RESOURCES = "insufficient resources"
     NO_PRIVILEGE = "no privilege"
     LOCK_RISK = "lock risk"
+    LACKING = "lacking"
     CERTIFICATE = "certificate"
     NO_HOST = "no host"
     SERVER_TOO_OLD = "server too old"
@@ -221,6 +222,7 @@ class GateReport:
     `changed` says whether the gates have changed their databases: True if one of them has begun
     and has not proved that it left nothing behind, False if each has ended without, None if one
     has not told. `unplanned` is what was changed beside the plan that was permitted.
+    `faked` are migrations that were only recorded, without being run.
     `cpu_seconds` and `megabytes` are what the commands of the gates used: the most of one gate, and
     the largest command at its peak.
     """
@@ -236,6 +238,7 @@ class GateReport:
     changed: bool | None = None
     effect: Effect | None = None
     unplanned: Sequence[str] = ()
+    faked: Sequence[str] = ()
     cpu_seconds: float | None = None
     megabytes: float | None = None
 

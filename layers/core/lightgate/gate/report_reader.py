@@ -56,6 +56,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
     changes: list[bool | None] = []
     effects: list[Effect | None] = []
     unplanned: list[str] = []
+    faked: list[str] = []
     used: list[tuple[float | None, float | None]] = []
     for container, lines in logs.items():
         phase, said = Phase.SILENT, list(events(release, container, lines))
@@ -86,6 +87,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
                     migrations.setdefault(each, Migration(name=each, seconds=None))
                     order[each] = None
                 unplanned += _names(event.get("unplanned"))
+                faked += _names(event.get("faked"))
             if kind == "succeeded":
                 printed = _lines(event) or printed
             if kind == "plan":
@@ -116,6 +118,7 @@ def read_gate_report(release: str, logs: Mapping[str, Iterable[str]]) -> GateRep
         effect=effects[0] if len(effects) == 1 else None,
         failure=failure,
         unplanned=tuple(dict.fromkeys(unplanned))[:_MOST_UNPLANNED],
+        faked=tuple(dict.fromkeys(faked))[:_MOST_MIGRATIONS],
         cpu_seconds=max((cpu for cpu, _ in used if cpu is not None), default=None),
         megabytes=max((peak for _, peak in used if peak is not None), default=None),
     )
@@ -128,7 +131,8 @@ def later(now: GateReport, before: GateReport) -> GateReport:
     source may be unreadable. A report without a beginning does not undo an earlier one with it.
     """
     unplanned = tuple(dict.fromkeys([*before.unplanned, *now.unplanned]))
-    now, before = replace(now, unplanned=unplanned), replace(before, unplanned=unplanned)
+    faked = tuple(dict.fromkeys([*before.faked, *now.faked]))
+    now, before = (replace(one, unplanned=unplanned, faked=faked) for one in (now, before))
     further = max(now, before, key=lambda one: list(Phase).index(one.phase))
     other = before if further is now else now
     if further.has_begun or not other.has_begun:

@@ -12,6 +12,7 @@ from lightgate.migrations.compatibility import Verdict
 from lightgate.notifications.report import Report, Snapshot
 from lightgate.outcome.outcome import Outcome
 from lightgate.records.console_links import ConsoleLinks
+from lightgate.records.rehearsal_words import prediction_lines
 from lightgate.release.lightgate_command import (
     how_to_start,
     resume_command,
@@ -54,7 +55,7 @@ def text(report: Report) -> str:
         [headline(report), *opening(report)],
         table(cause(report)),
         table(_next(report)),
-        table([*_database(report), *_rollback(report), *_pushes(report)]),
+        table([*_database(report), *_rehearsal(report), *_rollback(report), *_pushes(report)]),
         table(("Warning", warning) for warning in report.warnings),
         *_printed(report),
         *_about_the_database(report),
@@ -192,7 +193,13 @@ def _next(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def facts(report: Report) -> Sequence[tuple[str, str]]:
-    return [*_database(report), *_rollback(report), *_pushes(report), *_details(report)]
+    return [
+        *_database(report),
+        *_rehearsal(report),
+        *_rollback(report),
+        *_pushes(report),
+        *_details(report),
+    ]
 
 
 def _database(report: Report) -> Iterator[tuple[str, str]]:
@@ -203,6 +210,8 @@ def _database(report: Report) -> Iterator[tuple[str, str]]:
             stay = " and reversed"
         more = report.evidence.unlisted
         yield "Database", f"{_count(applied, more)} applied{stay}: {_listed(applied, more)}"
+    if faked := report.evidence.faked:
+        yield "Database", f"{_count(faked, 0)} recorded without being run: {_listed(faked, 0)}"
     if report.not_applied:
         is_known = report.applied_nothing or report.evidence.has_undone_the_rest
         how = "not applied" if is_known else "not known to be applied"
@@ -231,6 +240,12 @@ def _rollback(report: Report) -> Iterator[tuple[str, str]]:
     if not judgement.verdict.allows_rollback:
         told = report.conclusion.reasons
         yield from (("Rollback", reason) for reason in judgement.reasons if reason not in told)
+
+
+def _rehearsal(report: Report) -> Iterator[tuple[str, str]]:
+    """What the rehearsal of the image had predicted, beside what happened."""
+    if report.prediction is not None:
+        yield from (("Rehearsal", line) for line in prediction_lines(report.prediction))
 
 
 def _pushes(report: Report) -> Iterator[tuple[str, str]]:

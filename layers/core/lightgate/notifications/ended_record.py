@@ -88,6 +88,7 @@ def ended_record(
         evidence=evidence,
         take_back=tuple(report.take_back),
         spec_version=release.spec_version if release is not None else None,
+        prediction=report.prediction,
     )
 
 
@@ -186,7 +187,7 @@ def _migrations(report: Report, plans: Sequence[Plan]) -> Sequence[RecordedMigra
     operations = _operations(plans)
     failed = gate.failure.migration if gate.failure is not None else None
     seconds = {one.name: one.seconds for one in gate.migrations}
-    names = [*seconds, *([failed] if failed else []), *effects, *report.not_applied]
+    names = [*seconds, *([failed] if failed else []), *gate.faked, *effects, *report.not_applied]
     return tuple(
         RecordedMigration(
             name=name,
@@ -212,6 +213,8 @@ def _status(
         return MigrationStatus.APPLIED
     if name == failed:
         return MigrationStatus.FAILED
+    if name in gate.faked:
+        return MigrationStatus.RECORDED
     if report.applied_nothing or gate.has_undone_the_rest:
         return MigrationStatus.NOT_APPLIED
     return MigrationStatus.UNKNOWN

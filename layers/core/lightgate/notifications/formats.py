@@ -42,6 +42,7 @@ class MessageEvent(enum.StrEnum):
     RELEASE_STARTED = "release-started"
     MIGRATION_FAILED = "migration-failed"
     SNAPSHOTS_NOT_PRUNED = "snapshots-not-pruned"
+    REHEARSAL_FINISHED = "rehearsal-finished"
     RELEASE_ENDED = "release-ended"
 
 
@@ -92,7 +93,7 @@ def machine(report: Report) -> dict[str, Any]:
         "judgement": encode(report.judgement),
         "watched": report.watched,
         "warnings": list(report.warnings),
-        "nextSteps": list(report.conclusion.next_steps),
+        "nextSteps": list(next_steps(report)),
         "repository": report.repository,
         # As ECR and `docker push` report it, so that a machine finds its push again.
         "digest": report.pushed_digest or report.digest,
@@ -118,6 +119,7 @@ def machine(report: Report) -> dict[str, Any]:
         "notApplied": list(report.not_applied),
         "unlisted": report.unlisted,
         "reversed": list(report.reversed),
+        "prediction": encode(report.prediction),
         "takeBack": [json.dumps(request) for request in report.take_back],
         "startedAt": report.started_at.isoformat(),
         "endedAt": report.ended_at.isoformat(),

@@ -21,6 +21,7 @@ from lightgate.names import release_id
 from lightgate.outcome.durations import time_saved_by
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.records.console_links import NOT_TAKEN, Console, ConsoleLinks, console_links
+from lightgate.records.prediction import Prediction
 from lightgate.records.recorded_outcome import Cost
 from lightgate.release.lock import Lock
 from lightgate.release.release import Release, ReleaseKind
@@ -113,7 +114,8 @@ class Report:
     be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
     are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
     where nothing is known to be applied. `reversed` are those that Lightgate has reversed by
-    itself. `paused` is None unless the app is paused. `links` lead to the AWS console.
+    itself. `paused` is None unless the app is paused. `prediction` is what the newest rehearsal of
+    the image has measured. `links` lead to the AWS console.
     """
 
     app: str
@@ -152,6 +154,7 @@ class Report:
     cost: Cost | None = None
     paused: PausedPushes | None = None
     reversed: Sequence[str] = ()
+    prediction: Prediction | None = None
     links: ConsoleLinks = field(default_factory=ConsoleLinks)
 
     @property
@@ -208,7 +211,7 @@ def report_of(
         and bool(applied or _all_is_applied(deployment, evidence))
         and not is_reversed
     )
-    not_applied = [name for name in facts.planned if name not in applied]
+    not_applied = [name for name in facts.planned if name not in (*applied, *evidence.faked)]
     name = facts.unreadable or release_id(state.execution, state.started_at, None)
     if release is not None:
         name = release.id
@@ -282,7 +285,7 @@ def _taken(snapshot: Snapshot | None, facts: Facts) -> tuple[str, DatabaseKind] 
 
 
 def _applied_count(evidence: GateReport) -> int:
-    return len(evidence.migrations) + evidence.unlisted
+    return len(evidence.migrations) + len(evidence.faked) + evidence.unlisted
 
 
 def _applied_nothing(release: Release, deployment: DeploymentProgress | None) -> bool:

@@ -33,7 +33,7 @@ def shorter_and_shorter(report: Report) -> Iterator[Report]:
 
 def _shortened(report: Report, limits: _Limits) -> Report:
     evidence, conclusion, judgement = report.evidence, report.conclusion, report.judgement
-    failure, diagnosis = evidence.failure, report.failure
+    failure, diagnosis, prediction = evidence.failure, report.failure, report.prediction
     # A part of the executions would reverse only a part of the migrations.
     is_short = len(json.dumps(report.take_back)) <= limits.step
     return replace(
@@ -46,6 +46,7 @@ def _shortened(report: Report, limits: _Limits) -> Report:
             evidence,
             migrations=evidence.migrations[: limits.items],
             unlisted=evidence.unlisted + max(0, len(evidence.migrations) - limits.items),
+            faked=evidence.faked[: limits.items],
             last_lines=_last(evidence.last_lines, limits),
             failure=failure
             and replace(
@@ -67,6 +68,12 @@ def _shortened(report: Report, limits: _Limits) -> Report:
             next_action=short(diagnosis.next_action, limits.step),
         ),
         judgement=judgement and replace(judgement, reasons=_few(judgement.reasons, limits)),
+        prediction=prediction
+        and replace(
+            prediction,
+            summary=short(prediction.summary, limits.text),
+            migrations=prediction.migrations[: limits.items],
+        ),
         not_applied=report.not_applied[: limits.items],
         unlisted=report.unlisted + max(0, len(report.not_applied) - limits.items),
         take_back=report.take_back if is_short else (),

@@ -29,6 +29,7 @@ from lightgate.operations.caught_error import words_of
 from lightgate.operations.check_subscribers import check_subscribers
 from lightgate.operations.collect_evidence import Collected
 from lightgate.operations.gate_channel import end_of_permits, void_permits
+from lightgate.operations.quote_rehearsal import quote_rehearsal
 from lightgate.operations.release_versions import (
     deployment_back,
     deployment_of,
@@ -206,7 +207,8 @@ def _record_outcome(
         now=runtime.now(),
     )
     if not conclusion.outcome.is_quiet:
-        report = replace(report, paused=_paused(app, runtime))
+        prediction = quote_rehearsal(facts.release, report.evidence, runtime)
+        report = replace(report, paused=_paused(app, runtime), prediction=prediction)
         # First, because a message that is too long loses the last warnings.
         report = replace(report, warnings=[*check_subscribers(runtime), *report.warnings])
     outcome = RecordedOutcome(
@@ -348,7 +350,7 @@ def _conclude(
 
 
 # These belong to the push, to the person, or to the place of the request among others.
-_OF_A_PUSH = ("pushedTag", "requestedAt", "reason", "startedBy", "foundByReconcile")
+_OF_A_PUSH = ("pushedTag", "requestedAt", "reason", "startedBy", "foundByReconcile", "rehearsal")
 
 
 def _way_to_start(facts: Facts, runtime: Runtime) -> WayToStart | None:

@@ -4,7 +4,7 @@ It creates nothing on AWS.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from lightgate.aws.temporary_databases import FoundSnapshot, OriginalDatabase
@@ -116,7 +116,9 @@ def plan_rehearsal(
             platform_patience=timedelta(seconds=PATIENCE_SECONDS),
             deployment_timeout=timeout,
             open_variables={gate: tuple(rehearsal.environment)},
-            tag=request.tag or (None if request.digest else spec.default_tag()),
+            tag=request.tag
+            or request.image_tag
+            or (None if request.digest else spec.default_tag()),
         ),
         name=name,
         gate=gate,
@@ -276,10 +278,15 @@ def _poll_seconds(spec: AppSpec, longest: timedelta) -> int:
     return max(min(spec.poll_seconds, _LONGEST_POLL), shortest)
 
 
-def _warnings(original: OriginalDatabase) -> Sequence[str]:
-    if not original.is_public:
-        return ()
-    return (
-        "The app's own database is publicly accessible, and the copy is not: the temporary service "
-        "reaches it only through the VPC peering of Lightsail.",
-    )
+def _warnings(original: OriginalDatabase) -> Iterator[str]:
+    if original.is_public:
+        yield (
+            "The app's own database is publicly accessible, and the copy is not: the temporary "
+            "service reaches it only through the VPC peering of Lightsail."
+        )
+    if original.key is not None:
+        yield (
+            f"The storage is encrypted with {original.key}. If that is a key of your own and not "
+            "aws/rds, its policy has to let the role of PrepareRehearsal restore the snapshot "
+            "(docs/rehearsal.md)."
+        )

@@ -50,6 +50,9 @@ from lightgate.spec.time_limits import GRACE_SECONDS, asking_gates
 from lightgate.spec.warnings.all_warnings import warnings
 from lightgate.spec.warnings.surroundings import warnings_beside, warnings_of_nodes
 
+_NOT_REHEARSED = (
+    "rehearsal.beforeRelease: a person has started this release, so it was not rehearsed."
+)
 # A longer reason is cut, and a command that is cut cannot be run.
 _LONGEST_COMMAND = 1500
 
@@ -317,10 +320,17 @@ def _image(asked: _Asked, digest: str, config: ImageConfig, runtime: Runtime) ->
             *warnings(spec, config),
             *warnings_of_nodes(spec, config, service.scale),
             *_warnings_beside(asked, runtime),
+            *([_NOT_REHEARSED] if _skips_rehearsal(asked) else []),
             *([told] if told else []),
         ],
         no_rollback_reason=told if serving is not None else None,
     )
+
+
+def _skips_rehearsal(asked: _Asked) -> bool:
+    rehearsal = asked.spec.rehearsal
+    is_pushed = asked.request.pushed_tag is not None
+    return rehearsal is not None and rehearsal.before_release and not is_pushed
 
 
 def _gone(

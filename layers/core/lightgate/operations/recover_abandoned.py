@@ -14,6 +14,7 @@ from lightgate.errors import NotYetError, UnreachableError
 from lightgate.names import start_of
 from lightgate.operations.conclude_release import conclude_release
 from lightgate.operations.metrics import release_ended
+from lightgate.operations.queue_rehearsal import rehearse_waiting
 from lightgate.records.recorded_outcome import RecordedOutcome
 from lightgate.release.lock import Waiting, abandon_lock, next_to_start
 from lightgate.runtime import Json, Runtime
@@ -91,9 +92,11 @@ def ended_release(release: str, execution: str, runtime: Runtime) -> EndedExecut
 def start_waiting_release(app: str, waiting: Waiting | None, runtime: Runtime) -> None:
     """Start what waits for the lock.
 
-    The name follows from what waits, so that starting it twice starts one.
+    The name follows from what waits, so that starting it twice starts one. A push may have to be
+    rehearsed first.
     """
     if waiting is None:
+        rehearse_waiting(app, runtime)
         return
     if runtime.executions.start(waiting.name, waiting.request):
         runtime.logger.info("the release that waited begins", execution=waiting.name)

@@ -9,10 +9,13 @@ from datetime import timedelta
 
 from lightgate.aws.stepfunctions import GONE
 from lightgate.aws.temporary import Temporary
+from lightgate.notifications.rehearsal_notice import rehearsal_notice
+from lightgate.operations.queue_rehearsal import end_queue_rehearsal
 from lightgate.operations.remove_temporary import remove_temporary
 from lightgate.records.release_record import RELEASING
 from lightgate.rehearsal.record import stopped_record
 from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL
+from lightgate.release.lock import execution_name_of
 from lightgate.runtime import Runtime
 
 # Step Functions may not know an execution yet that has just begun.
@@ -40,14 +43,8 @@ def _is_left(one: Temporary, runtime: Runtime) -> bool:
     age = runtime.now() - one.created_at if one.created_at is not None else timedelta()
     if age > LONGEST_REHEARSAL:
         return True
-    status = _ended(_execution_of(one.execution, runtime), runtime)
+    status = _ended(runtime.executions.rehearsal_arn(one.execution), runtime)
     return status is not None and (status != GONE or age > _KNOWN_AFTER)
-
-
-def _execution_of(name: str, runtime: Runtime) -> str:
-    """The ARN of the execution of this name in the state machine of rehearsals."""
-    machine = runtime.settings.state_machine.replace(":stateMachine:", ":execution:")
-    return f"{machine.removesuffix('-release')}-rehearsal:{name}"
 
 
 def _ended(execution: str, runtime: Runtime) -> str | None:
@@ -64,4 +61,7 @@ def _record_stopped(app: str, runtime: Runtime) -> None:
         if status is None or (status == GONE and now - record.started_at < _KNOWN_AFTER):
             continue
         expires_at = now + timedelta(days=runtime.settings.record_days)
-        runtime.rehearsals.end(stopped_record(record, status, now), expires_at)
+        stopped = stopped_record(record, status, now)
+        if runtime.rehearsals.end(stopped, expires_at) == stopped:
+            runtime.topic.publish(rehearsal_notice(stopped, runtime.settings.console))
+        end_queue_rehearsal(app, execution_name_of(record.execution), runtime)

@@ -124,6 +124,10 @@ def refused(
 ) -> Conclusion:
     if code is RefusalCode.INPUT:
         steps = ["Correct the input of the execution, and start it again."]
+    elif code is RefusalCode.NOT_REHEARSED:
+        steps = ["Correct what the rehearsal has found, and push again."]
+        if way is not None:
+            steps.append(f"To release it all the same, without a rehearsal: {way.command}")
     elif code is RefusalCode.UPDATED:
         steps = [_start_again(way)]
     elif way is not None and (code in _CORRECTIONS or kind is not ReleaseKind.IMAGE):

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from lightgate.migrations.measured import Measured, MeasuredLock, Waits
+from lightgate.records.prediction import Prediction
+from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.rehearsed import Rehearsed
 from lightgate.records.wording import moment
 
@@ -45,6 +47,28 @@ def rehearsal_lines(found: Rehearsed) -> Iterator[str]:
         yield from _measured(found.measured)
     if not found.is_removed:
         yield f"{found.name} may still exist; Reconcile removes it"
+
+
+def prediction_lines(found: Prediction) -> Iterator[str]:
+    """What was predicted and what then happened, one fact in each line."""
+    if found.status != EndStatus.SUCCEEDED:
+        yield f"{found.rehearsal} {found.status}: {found.summary}"
+    for one in found.migrations[:_MOST]:
+        before = _took(one.rehearsed_seconds)
+        yield f"{one.name} took {before} on the copy, {_took(one.seconds)} in this release"
+    if (more := len(found.migrations) - _MOST) > 0:
+        yield f"lightgate show {found.rehearsal} has {more} more migrations"
+    if found.lock is not None:
+        then = ""
+        if found.lock_at_most is not None:
+            then = f"; in this release at most {seconds_of(found.lock_at_most)}"
+        yield f"longest lock on the copy: {lock_of(found.lock)}{then}"
+    if found.is_upper_bound:
+        yield "the times on the copy are upper bounds"
+
+
+def _took(value: float | None) -> str:
+    return "an unknown time" if value is None else seconds_of(value)
 
 
 def _measured(measured: Measured) -> Iterator[str]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.migrations.compatibility import Judgement
+from lightgate.records.prediction import Prediction
 from lightgate.records.recorded_outcome import Cost
 from lightgate.records.rehearsed import Rehearsed
 from lightgate.release.release import ReleaseKind
@@ -71,11 +72,13 @@ class ReleaseStage:
 class MigrationStatus(enum.StrEnum):
     """What is known of a planned migration. UNKNOWN: it may be applied, or not.
 
-    REVERSED: it was applied, and Lightgate reversed it by itself.
+    REVERSED: it was applied, and Lightgate reversed it by itself. RECORDED: `migrate --fake` has
+    changed its record, and has not run it.
     """
 
     APPLIED = "applied"
     REVERSED = "reversed"
+    RECORDED = "recorded"
     FAILED = "failed"
     NOT_APPLIED = "not-applied"
     UNKNOWN = "unknown"
@@ -143,7 +146,7 @@ class ReadableRecord:
     `summary` is the first sentence of its message. `unlisted` are migrations
     that no report had room for. `evidence` is the key of its evidence file in S3. `live` is None
     if none was live, or if that is unknown: `is_down` tells them apart. `rehearsal` has the facts
-    of a rehearsal.
+    of a rehearsal, `prediction` those of the newest rehearsal of the image of a release.
     """
 
     app: str
@@ -191,3 +194,4 @@ class ReadableRecord:
     take_back: Sequence[Mapping[str, Any]] = ()
     spec_version: int | None = None
     rehearsal: Rehearsed | None = None
+    prediction: Prediction | None = None

@@ -139,6 +139,9 @@ def _migrations(
             case MigrationStatus.REVERSED:
                 told = f"{one.name} applied{length}, and reversed by the rollback"
                 yield Event(at=at, what="migration", text=told)
+            case MigrationStatus.RECORDED:
+                told = f"{one.name} recorded without being run"
+                yield Event(at=at, what="migration", text=told)
             case MigrationStatus.FAILED:
                 why = f": {record.evidence_line}" if record.evidence_line else ""
                 yield Event(at=at, what="migration", text=f"{one.name} FAILED{why}")

@@ -20,7 +20,13 @@ from lightgate.records.release_record import (
 )
 from lightgate.records.wording import called
 from lightgate.rehearsal.rehearsal_state import Place, RehearsalPlan, RehearsalRun, RehearsalState
-from lightgate.release.unchecked_request import UNKNOWN, requested_app
+from lightgate.release.unchecked_request import (
+    UNKNOWN,
+    requested_app,
+    requested_digest,
+    requested_starter,
+    requested_tag,
+)
 from lightgate.state import DeploymentProgress
 
 _FAILED_MIGRATION = "rehearsed-migration"
@@ -74,6 +80,10 @@ def ended_record(state: RehearsalState, now: datetime) -> ReadableRecord:
             kind=RecordKind.REHEARSAL,
             status=RELEASING,
             started_at=state.started_at,
+            stage=state.refusal.stage if state.refusal is not None else None,
+            tag=requested_tag(state.request),
+            digest=requested_digest(state.request),
+            who=requested_starter(state.request),
             execution=state.execution,
         )
     else:
@@ -172,6 +182,13 @@ def _succeeded(
             summary=f"{applied} on the copy, and a lock was held for too long. {_UNTOUCHED}",
             code=_LONG_LOCK,
             reasons=(f"{lock_of(longest)}; rehearsal.maxLockSeconds is {limit}.",),
+        )
+    if limit is not None and (measured is None or measured.locks is None):
+        return _Verdict(
+            status=EndStatus.FAILED,
+            summary=f"{applied} on the copy, and the locks were not measured. {_UNTOUCHED}",
+            code=_LONG_LOCK,
+            reasons=(f"Whether a lock was held for more than {limit} s is unknown.",),
         )
     return _Verdict(
         status=EndStatus.SUCCEEDED, summary=f"{applied} on the copy. {expected} {_UNTOUCHED}"

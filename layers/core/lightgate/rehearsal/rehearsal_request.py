@@ -11,11 +11,13 @@ class RehearsalRequest:
     """Which image to rehearse for which app. Without tag and digest it is the spec's own tag.
 
     `take_snapshot`: take a snapshot first, and restore that one. `started_by` names the person.
+    `image_tag` is the tag by which people know the image of the `digest`.
     """
 
     app: str
     tag: str | None = None
     digest: str | None = None
+    image_tag: str | None = None
     take_snapshot: bool = False
     reason: str | None = None
     started_by: str | None = None
@@ -35,6 +37,7 @@ def parse_rehearsal_request(document: object) -> RehearsalRequest:
         "command": request.command,
         "pushedTag": request.pushed_tag,
         "skipSnapshot": request.skip_snapshot or None,
+        "rehearsal": request.rehearsal,
         "allowDestructive": request.allow_destructive or None,
     }
     wrong = [
@@ -50,6 +53,7 @@ def parse_rehearsal_request(document: object) -> RehearsalRequest:
         app=request.app,
         tag=request.tag,
         digest=request.digest,
+        image_tag=request.image_tag,
         take_snapshot=take,
         reason=request.reason,
         started_by=request.started_by,

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from lightgate.codec import DecodeError, decode
 from lightgate.errors import RefusalCode, RefusedError
 from lightgate.migrations.measured import Measured
-from lightgate.records.recorded_outcome import EndStatus
+from lightgate.records.recorded_outcome import EndStatus, Publication
 from lightgate.rehearsal.copied_database import Address
 from lightgate.release.release import Release
 from lightgate.state import DeploymentProgress
@@ -20,15 +20,19 @@ LONGEST_REHEARSAL = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a rehearsal does not go on. The migrations were not applied."""
+    """Why a rehearsal does not go on. The migrations were not applied.
+
+    `stage` is that of the app; only AdmitRehearsal says it.
+    """
 
     status: Literal["REFUSED"] = "REFUSED"
     reasons: tuple[str, ...]
     code: RefusalCode
+    stage: str | None = None
 
     @classmethod
-    def of(cls, error: RefusedError) -> Self:
-        return cls(reasons=tuple(error.reasons), code=error.code)
+    def of(cls, error: RefusedError, *, stage: str | None = None) -> Self:
+        return cls(reasons=tuple(error.reasons), code=error.code, stage=stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +103,22 @@ class Removal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalEnd:
-    """How the rehearsal has ended, as it is on record. `cause` is one sentence."""
+    """How the rehearsal has ended, as it is on record. `cause` is one sentence.
+
+    `notice` is its message; None if the app or its stage is unknown.
+    """
 
     status: EndStatus
     cause: str
+    notice: Publication | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalState:
-    """The state of an execution. `error` is the one that Step Functions has caught."""
+    """The state of an execution. `error` is the one that Step Functions has caught.
+
+    `told` is the answer of SNS to PublishRehearsal.
+    """
 
     request: Any
     execution: str
@@ -117,6 +128,7 @@ class RehearsalState:
     run: RehearsalRun | Refusal | None = None
     removal: Removal | None = None
     end: RehearsalEnd | None = None
+    told: Any = None
     error: Any = None
 
     @classmethod

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lightgate.errors import MissingError, RefusalCode, RefusedError, sentence
-from lightgate.names import start_of
+from lightgate.names import rehearsal_execution, start_of
 
 # A function that runs when its execution is stopped goes on until its time limit. This is
 # the longest of those that have an effect outside (template.yaml).
@@ -100,12 +100,26 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRehearsal:
+    """The rehearsal of a push that waits: the name of its execution, and its input.
+
+    `push` is the name of the execution that releases the push after it.
+    """
+
+    name: str
+    push: str
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """The lock of one app. `fence` counts how often it was acquired, and only grows.
 
     `abandoned` is the last release whose execution ended without releasing the lock. `begun` is the
     last release of an image with the current spec that acquired the lock. `paused` is None unless
-    the app is paused.
+    the app is paused. `to_rehearse` is the name of the waiting release if it must be rehearsed
+    before it starts, and `rehearsal` the rehearsal that was started last for the queue, until its
+    end.
     """
 
     fence: int = 0
@@ -115,6 +129,8 @@ class Lock:
     abandoned: str | None = None
     begun: str | None = None
     paused: Pause | None = None
+    to_rehearse: str | None = None
+    rehearsal: QueueRehearsal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +145,8 @@ class LockRequest:
     `pushed` is false if a person started the release. `tag_moved_to` is the image that the pushed
     tag names now, None if it is still this one. `live_fingerprint` is that of the live release if
     it succeeded. `after` is as in `LockHolder`, for a service that is taken over from another app.
+    `needs_rehearsal`: it must be rehearsed before it gets the lock, and waits in the queue until
+    then.
     """
 
     execution: str
@@ -144,6 +162,7 @@ class LockRequest:
     after: str | None = None
     fingerprint: str | None = None
     pushed_digest: str | None = None
+    needs_rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +205,7 @@ def acquire_lock(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswe
         return replace(lock, holder=holder), _proceed(holder)
     waiting = lock.waiting
     if waiting is not None and waiting.release == lock_request.release:
-        return lock, _queued(lock, pushed=lock_request.pushed)
+        return lock, _queued(lock, lock_request)
     begun = waiting if waiting is not None and waiting.name == _name(lock_request) else None
     if begun is not None:
         lock = replace(lock, waiting=None)
@@ -215,10 +234,13 @@ def _decide(lock: Lock, lock_request: LockRequest) -> tuple[Lock, LockAnswer]:
         return _replace_waiting(
             with_latest, lock_request, LockAnswer(status=LockStatus.DUPLICATE, reason=reason)
         )
-    if lock.holder is not None or (lock.paused is not None and lock_request.pushed):
-        waits = _queued(lock, pushed=lock_request.pushed)
+    is_paused = lock.paused is not None and lock_request.pushed
+    if lock.holder is not None or is_paused or lock_request.needs_rehearsal:
+        waits = _queued(lock, lock_request)
         queued, answer = _replace_waiting(with_latest, lock_request, waits)
-        return replace(queued, waiting=_waiting(lock_request)), answer
+        waiting = _waiting(lock_request)
+        to_rehearse = waiting.name if lock_request.needs_rehearsal else None
+        return replace(queued, waiting=waiting, to_rehearse=to_rehearse), answer
     holder = LockHolder(
         execution=lock_request.execution,
         release=lock_request.release,
@@ -256,19 +278,22 @@ def _is_older(lock_request: LockRequest, latest: LatestRequest) -> bool:
 
 
 def _keeps_the_queue(lock: Lock, lock_request: LockRequest) -> bool:
-    """Whether a push waits because the app is paused, and the request is a person's.
+    """Whether a push is held back, and the request is a person's that leaves it in the queue.
 
-    A release of the same image and spec takes its place all the same.
+    Of a paused app each one does. A release of the same image and spec takes its place all the
+    same. A push that is rehearsed stays behind a rollback or a command.
     """
     waiting = lock.waiting
     if waiting is None or lock_request.pushed or not _is_held_back(lock, waiting):
         return False
+    if lock.paused is None:
+        return not lock_request.can_be_superseded
     return not _deploys_the_same(waiting.fingerprint, lock_request)
 
 
 def _is_held_back(lock: Lock, waiting: Waiting) -> bool:
-    """Whether the pause is why it does not start."""
-    return lock.paused is not None and waiting.pushed
+    """Whether the pause, or its missing rehearsal, is why it does not start."""
+    return (lock.paused is not None and waiting.pushed) or lock.to_rehearse == waiting.name
 
 
 def _refuse_to_wait(lock: Lock) -> None:
@@ -350,9 +375,11 @@ def _proceed(holder: LockHolder) -> LockAnswer:
     return LockAnswer(status=status, holder=holder)
 
 
-def _queued(lock: Lock, *, pushed: bool) -> LockAnswer:
-    if lock.paused is not None and pushed:
+def _queued(lock: Lock, lock_request: LockRequest) -> LockAnswer:
+    if lock.paused is not None and lock_request.pushed:
         reason = f"{sentence(lock.paused.shown)} This release starts when the app is resumed."
+    elif lock_request.needs_rehearsal and lock.holder is None:
+        reason = "This push is rehearsed first. It is released if the rehearsal succeeds."
     else:
         ahead = f"Release {lock.holder.release} is" if lock.holder else "Another release was"
         reason = f"{ahead} in progress; this release starts after it."
@@ -397,7 +424,7 @@ def objection(lock: Lock, held: HeldLock) -> LockAnswer | None:
 
     It must not if it has lost the lock, or if a newer push waits and the deployment is not being
     created yet. After that it finishes first, because Lightsail cannot cancel a deployment. A push
-    that waits because the app is paused supersedes nothing.
+    that is held back by a pause, or until it is rehearsed, supersedes nothing.
 
     Raises:
         MissingError: see `_require`.
@@ -491,3 +518,44 @@ def next_to_start(lock: Lock) -> Waiting | None:
     if waiting is None or lock.holder is not None or _is_held_back(lock, waiting):
         return None
     return waiting
+
+
+def begin_rehearsal(lock: Lock) -> tuple[Lock, QueueRehearsal | None]:
+    """The rehearsal to start: of the push that waits for one, if no release is in the way.
+
+    A rehearsal on record is named again until it has ended: its execution has a fixed name, so that
+    starting it twice starts one. Idempotent.
+    """
+    waiting = lock.waiting
+    if lock.rehearsal is not None:
+        return lock, lock.rehearsal
+    if waiting is None or lock.to_rehearse != waiting.name:
+        return lock, None
+    if lock.holder is not None or lock.paused is not None:
+        return lock, None
+    pushed_tag = waiting.request.get("pushedTag")
+    request = {
+        "app": waiting.request["app"],
+        "digest": waiting.request["digest"],
+        "imageTag": pushed_tag,
+        "takeSnapshot": True,
+        "reason": f"before the release of the push {pushed_tag}",
+    }
+    name = rehearsal_execution(waiting.name)
+    rehearsal = QueueRehearsal(name=name, push=waiting.name, request=request)
+    return replace(lock, rehearsal=rehearsal), rehearsal
+
+
+def end_rehearsal(lock: Lock, name: str) -> Lock:
+    """The rehearsal of this name has ended: its push may start, and Admit judges it. Idempotent.
+
+    A newer push may have taken the place of its push meanwhile. That one is rehearsed next.
+    """
+    rehearsal, waiting = lock.rehearsal, lock.waiting
+    if rehearsal is None or rehearsal.name != name:
+        return lock
+    ended = replace(lock, rehearsal=None)
+    if waiting is None or waiting.name != rehearsal.push:
+        return ended
+    judged = replace(waiting, request={**waiting.request, "rehearsal": name})
+    return replace(ended, waiting=judged, to_rehearse=None)

@@ -15,11 +15,13 @@ class Resumed:
 
     `pause` is the one that has ended, None if the app was not paused. `next` is the release to
     start now, None if there is none or if it has to wait for the end of the release `behind`.
+    `is_rehearsed`: it has to be rehearsed first.
     """
 
     pause: Pause | None
     next: Waiting | None
     behind: str | None = None
+    is_rehearsed: bool = False
 
 
 def pause_app(lock: Lock, pause: Pause) -> tuple[Lock, Pause]:
@@ -41,4 +43,10 @@ def resume_app(lock: Lock) -> tuple[Lock, Resumed]:
     resumed = replace(lock, paused=None)
     holder = lock.holder if lock.waiting is not None else None
     behind = holder.release if holder is not None else None
-    return resumed, Resumed(pause=lock.paused, next=next_to_start(resumed), behind=behind)
+    waiting = lock.waiting
+    return resumed, Resumed(
+        pause=lock.paused,
+        next=next_to_start(resumed),
+        behind=behind,
+        is_rehearsed=waiting is not None and lock.to_rehearse == waiting.name,
+    )

@@ -13,6 +13,7 @@ from lightgate.json_reader import Fields, Node, Problems, shown
 from lightgate.names import PIN_TAG_PREFIX
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_EXECUTION = r"[A-Za-z0-9_-]{1,80}"
 LONGEST_REASON = 500
 # Each may have 128 characters, beside a repository of 256.
 _MOST_TAGS = 2
@@ -31,7 +32,8 @@ class ReleaseRequest:
     was asked for, if that was before the execution's start. `started_by` names the person, such as
     an ARN. `found_by_reconcile`: no event has caused the release, and Reconcile has. `image_tag` is
     the tag by which people know the image of the `digest`. These three are for the record and the
-    messages, and decide nothing.
+    messages, and decide nothing. `rehearsal` is the name of the execution that has rehearsed the
+    push.
     """
 
     app: str
@@ -47,6 +49,7 @@ class ReleaseRequest:
     started_by: str | None = None
     found_by_reconcile: bool = False
     image_tag: str | None = None
+    rehearsal: str | None = None
 
     def again(self, digest: str, at: datetime) -> dict[str, Any]:
         """The execution input by which this request is carried out later, and not changed.
@@ -61,6 +64,7 @@ class ReleaseRequest:
             "startedBy": self.started_by,
             "foundByReconcile": self.found_by_reconcile or None,
             "imageTag": self.tag or self.image_tag,
+            "rehearsal": self.rehearsal,
         }
         return {
             "app": self.app,
@@ -117,7 +121,7 @@ def parse_request(document: object) -> ReleaseRequest:
         optional=(
             *("tag", "digest", "rollbackTo", "command"),
             *("skipSnapshot", "allowDestructive", "reason", "startedBy"),
-            *("pushedTag", "requestedAt", "foundByReconcile", "imageTag"),
+            *("pushedTag", "requestedAt", "foundByReconcile", "imageTag", "rehearsal"),
         ),
     )
     request = ReleaseRequest(
@@ -135,6 +139,9 @@ def parse_request(document: object) -> ReleaseRequest:
         requested_at=fields.read("requestedAt", _moment, None),
         started_by=fields.read("startedBy", lambda n: n.text(LONGEST_REASON), None),
         found_by_reconcile=fields.read("foundByReconcile", Node.boolean, False),
+        rehearsal=fields.read(
+            "rehearsal", lambda n: n.string(_EXECUTION, "the name of an execution"), None
+        ),
         image_tag=fields.read("imageTag", lambda n: n.string(_TAG, "an image tag"), None),
     )
     _check_together(fields, problems)
@@ -148,6 +155,8 @@ def _check_together(fields: Fields, problems: Problems) -> None:
         problems.add("digest", "stands beside tag; give one of the two")
     if "imageTag" in fields and "digest" not in fields:
         problems.add("imageTag", "names the image of a digest; give the digest, or only tag")
+    if "rehearsal" in fields and "pushedTag" not in fields:
+        problems.add("rehearsal", "stands without pushedTag; only pushes are rehearsed first")
     if "rollbackTo" in fields:
         for other in ("tag", "digest", "command", "pushedTag"):
             if other in fields:

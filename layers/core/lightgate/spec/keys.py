@@ -592,7 +592,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """How `lightgate rehearse` runs the pending migrations on a temporary copy of the database. The
+    """How a rehearsal runs the pending migrations on a temporary copy of the database. The
     gate gets these variables and no others, so that no migration sends mail or charges a card.
     docs/rehearsal.md has the whole procedure.
     """
@@ -622,9 +622,18 @@ class Rehearsal:
         "maxLockSeconds",
         whole(1, 3600),
         "How long a migration may hold a lock for which reads or writes of the app wait. A "
-        "rehearsal with a longer lock FAILED. If it is left out, no lock is too long.",
+        "rehearsal with a longer lock FAILED, and so did one whose locks could not be measured. If "
+        "it is left out, no lock is too long.",
         example=5,
         default=None,
+    )
+    before_release: bool = key(
+        "beforeRelease",
+        BOOLEAN,
+        "Rehearse each push on a new snapshot first, and release it only if the rehearsal "
+        "SUCCEEDED. Releases and rollbacks that a person starts are not rehearsed. Each rehearsal "
+        "costs an instance, a service and a snapshot, and usually 20 to 60 minutes.",
+        default=False,
     )
 
 

@@ -13,6 +13,7 @@ from lightgate.notifications.start_notice import start_notice
 from lightgate.operations.answer_gates import backs_up_first
 from lightgate.operations.app_stage import stage_of
 from lightgate.operations.prepare_release import PreparedRelease, prepare_release
+from lightgate.operations.queue_rehearsal import needs_rehearsal
 from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.operations.service_sharing import Tenancy, tenancy
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
@@ -201,6 +202,7 @@ def _lock_request(
         pushed=request.pushed_tag is not None,
         tag_moved_to=tag_moved_to,
         live_fingerprint=live_fingerprint,
+        needs_rehearsal=needs_rehearsal(request, release, prepared.spec, runtime),
     )
 
 

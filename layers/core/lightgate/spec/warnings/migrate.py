@@ -25,14 +25,14 @@ def that_applies_too_little(spec: AppSpec) -> Iterator[SpecWarning]:
                 yield SpecWarning(
                     path,
                     "migrate --fake records migrations as applied without applying them, and the "
-                    "gate opens all the same",
+                    "gate opens if the database has their tables and columns",
                     "remove --fake; where a database needs it, run it once as a command by hand",
                 )
             elif program.has("--fake-initial"):
                 yield SpecWarning(
                     path,
                     "migrate --fake-initial takes tables that exist for those of an initial "
-                    "migration, without comparing their columns",
+                    "migration; of their columns the gate compares the names alone",
                     "remove --fake-initial after the release that takes the database over",
                 )
             elif not applies:

@@ -24,6 +24,12 @@ from lightgate.gate.programs.django_classifier.relations import table_of
 from lightgate.gate.programs.django_helper.classes import worst
 from lightgate.gate.programs.django_helper.errors import error_text
 
+# A statement of which nothing is done, or something that the schema shows.
+DDL = re.compile(
+    r"(?is)\s*(alter\s+table\s+\S+\s+(add|drop|modify|change|rename)|create\s+(unique\s+)?index"
+    r"|(create|drop)\s+table|drop\s+index)\b((?!\bpartition)[^;])*;?\s*"
+)
+
 
 def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     """The migration for an event; `irreversible` says what of it cannot be reversed.
@@ -35,11 +41,14 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     is not empty: what decided its class, the error that kept it from being judged, and the
     statements of old code that it restricts. `blocking` are the large tables that an operation
     blocks: the operation, why, whether reads too, the table, its rows and bytes. `tables` are those
-    that the operations name.
+    that the operations name and that are there before them, `named` also those after them, and
+    `loose` those of an operation that may change the database otherwise than the models.
     """
     migration, is_backwards = step
     blocks, blocking = Blocking(migration.atomic), []
     tables: set[str] = set()
+    after: set[str] = set()
+    loose: set[str] = set()
     app, operations, irreversible = migration.app_label, [], "undo" if is_backwards else ""
     declared, named, reason = read_declaration(migration, known.declared)
     own = {type(migration).apply, type(migration).unapply} - {Migration.apply, Migration.unapply}
@@ -74,7 +83,12 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
             except Exception as error:  # noqa: BLE001
                 label, is_lasting, problem = "unknown", True, problem or error_text(error)[:200]
             irreversible = irreversible or (kind if is_lasting else "")
-        shows = shows and label in ("compatible", "restricted", "breaking")
+            with suppress(Exception):
+                after.update(named_tables(operation, app, state))
+                for inner in getattr(operation, "database_operations", ()):
+                    loose.update(named_tables(inner, app, state))
+        is_shown = kind == "RunSQL" and DDL.fullmatch(str(operation.sql))
+        shows = shows and bool(is_shown or label in ("compatible", "restricted", "breaking"))
         if declared and label in ("data", "unknown") and not problem:
             label, why, statements = declared, "declared", named
         more: list[Any] = [why, problem] if why or problem else []
@@ -92,6 +106,8 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
         "irreversible": irreversible,
         "blocking": blocking,
         "tables": sorted(tables),
+        "named": sorted(tables | after),
+        "loose": sorted(loose),
     }
 
 
@@ -118,10 +134,17 @@ def is_hidden(operation: Any, app: str, state: Any, /) -> bool:
 
 
 def named_tables(operation: Any, app: str, state: Any, /) -> Iterator[str]:
-    """The tables of the models that the operation names, if they are there before it."""
+    """The tables of the models that the operation names, if the state has them."""
+    for name in ("database_operations", "state_operations"):
+        for inner in getattr(operation, name, ()):
+            yield from named_tables(inner, app, state)
     subject = getattr(operation, "model_name", getattr(operation, "name", None))
     to = getattr(getattr(operation, "field", None), "remote_field", None)
-    models = [(app, str(subject).lower()), *([resolve_relation(to.model, app)] if to else [])]
+    names = (subject, getattr(operation, "new_name", None))
+    models = [
+        *((app, str(name).lower()) for name in names),
+        *([resolve_relation(to.model, app)] if to else []),
+    ]
     for model in models:
         if model in state.models:
             yield table_of(model, state)

@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 PLAN_CHECK = 5  # seconds between two checks whether the plan that waits for its permit is outdated
 OPEN_FOR = 60  # seconds after which an open transaction is reported
 END_LIMIT = 10  # seconds for a database to end what a stopped command had begun
-# So begin the names of the operations whose every change of a column the plan tells.
-TOLD = ("Add", "Alter", "Create", "Delete", "Remove", "Rename")
 
 
 def main(socket: int, config: dict[str, Any]) -> Helper:
@@ -289,6 +287,10 @@ class Helper:
         if self.config["policy"] == "block" and blocked and not self.config["allowDestructive"]:
             self.channel.emit("refused", hash=plan.hash, operations=blocked)
             raise StaysShut("refused", "policy: " + listed(blocked))
+        if plan.lacking and not self.config["allowDestructive"]:
+            why = "would be recorded without being run, but the database lacks"
+            error = f"{', '.join(plan.faked)[:200]} {why} {', '.join(plan.lacking)}"
+            raise StaysShut("refused", error[:500], detail="lacking")
         large = [
             f"{name}: {what} ({table}, {rows} rows)"
             for name, what, _, _, table, rows, _ in plan.blocking
@@ -416,8 +418,7 @@ class Helper:
         if pending:
             end["error"] = "still to be applied: " + listed(pending)
         unplanned = find_unplanned(plan, [*self.looks, self.database.look()])
-        kinds = [one[1] for each in plan.migrations or [] for one in each["operations"]]
-        if kinds and not unplanned and all(kind.startswith(TOLD) for kind in kinds):
+        if not unplanned and after.migrations == [] and plan.is_told():
             unplanned = self.attempts.strays(plan, after)
         restored = self.config["restores"] and self.attempts.restored()
         if restored and not self.attempts.is_as_before(restored, after):
@@ -427,6 +428,11 @@ class Helper:
         end["ran"] = end["ran"] or bool(unplanned)
         is_good = end["ok"] and not pending and not unplanned
         result = self.attempts.record_end(plan, after, end, is_good)
+        done = plan.newly(after.recorded)
+        faked = [name for name in done if name in plan.faked]
+        result["applied"] = [name for name in done if name not in faked]
+        if faked:
+            result["faked"] = faked
         result.update(schema=after.schema, left=after.found)
         if not end["ok"] and end["ran"] and has_own_handlers():
             result["rows"] = "not known"

@@ -15,10 +15,16 @@ from django.db import Error, transaction  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.database import fingerprint
 from lightgate.gate.programs.django_helper.errors import StaysShut, error_text, read_trouble
-from lightgate.gate.programs.django_helper.leftovers import find_leftovers
+from lightgate.gate.programs.django_helper.leftovers import (
+    columns_of,
+    find_changes,
+    find_leftovers,
+    models_on_record,
+)
 from lightgate.gate.programs.django_helper.sessions import Sessions
 from lightgate.gate.programs.django_helper.sql import CREATE_TABLE, TABLE
 from lightgate.gate.programs.django_helper.times import utc
+from lightgate.gate.programs.django_helper.unplanned import find_strays
 
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.database import Database
@@ -137,14 +143,11 @@ class Attempts:
                 self.record("started")
 
     def strays(self, plan: Plan, after: Plan) -> list[str]:
-        """Columns and tables that are gone, or new, against the migrations on record."""
-        gone, new = ("removed column ", "removed table "), "added column "
+        """What has changed in the app's own tables against the migrations on record."""
         with suppress(Exception):  # the app's own migrations and models
-            left = find_leftovers(self.db, self.before, self.database.schema(), False, after)
-            names = [what for what, _ in left]
-            # Another app in this database may have a column of its own.
-            ours = tuple(f"{new}{table}." for table in plan.tables)
-            return [what for what in names if what.startswith((*gone, *ours))]
+            models = models_on_record(self.db, after)
+            changes = find_changes(self.before, self.database.schema(), columns_of(models))
+            return find_strays(changes, plan, models)
         return []
 
     def record_end(

@@ -17,7 +17,7 @@ PASSING = {
 TROUBLES = {
     **PASSING,
     "read-only": ("25006", 1290, 1792, 1836),
-    "insufficient resources": ("53100", "53200", 1021, 1041, 1114),
+    "insufficient resources": ("53100", "53200", 1021, 1041, 1114, 1878),
     "no privilege": ("42501", 1044, 1142, 1227),
 }
 # MySQL's numbers of what keeps a user out.

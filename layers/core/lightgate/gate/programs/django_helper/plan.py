@@ -15,6 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder  # type: ignore[impo
 from django.db.migrations.state import ModelState  # type: ignore[import-untyped]
 
 from lightgate.gate.programs.django_helper.classes import ORDER, worst
+from lightgate.gate.programs.django_helper.faked import find_faked, find_lacking
 from lightgate.gate.programs.django_helper.reversal import find_reversal
 
 if TYPE_CHECKING:
@@ -61,10 +62,14 @@ class Plan:
         self.declared: list[list[str]] = []  # migrations with their classes and reasons
         self.blocking: list[list[Any]] = []  # operations that block large tables, see `describe`
         self.tables: set[str] = set()  # the tables that its operations name
+        self.named: set[str] = set()  # with those that are there after them
+        self.loose: set[str] = set()  # those that it changes otherwise than the models
         self.unknown: dict[
             str, str
         ] = {}  # applied migrations that the code does not have, and when
         self.ahead: dict[str, str] = {}  # the later ones of them, and their classes
+        self.faked: list[str] = []  # the migrations that are recorded without being run
+        self.lacking: list[str] = []  # what the database would lack of them
         self.expected: set[str] = set()  # whatever it records or takes from the record
         self.apps: set[str] = set()
         self.found: dict[str, str] = {}  # a hash of what is on record, of each app
@@ -92,7 +97,8 @@ class Plan:
             )
         ]
         synced = synced_steps(command.read_synced(executor))
-        steps = [*synced, *executor.migration_plan(targets)]
+        planned = executor.migration_plan(targets)
+        steps = [*synced, *planned]
         state = executor.loader.project_state(ends) if steps else None
         if steps and not judge:
             raise JudgeMissing
@@ -101,6 +107,8 @@ class Plan:
         for one in plan.migrations:
             plan.blocking += [[one["name"], *each] for each in one.pop("blocking", ())]
             plan.tables.update(one.pop("tables", ()))
+            plan.named.update(one.pop("named", ()))
+            plan.loose.update(one.pop("loose", ()))
         plan.blocking.sort(key=lambda each: -each[-1])
         plan.declared = [
             [one["name"], *one.pop("declared")] for one in plan.migrations if "declared" in one
@@ -116,6 +124,7 @@ class Plan:
                 if synced
                 else find_reversal(executor, steps, irreversible, arguments)
             )
+        plan.read_faked(executor, planned, command.arguments)
         plan.is_shown = command.shows_migrations() and not synced
         plan.is_atomic = all(one["atomic"] for one in plan.migrations)
         # Texts of errors may differ from one process to the next.
@@ -140,6 +149,31 @@ class Plan:
                 plan.classes.update(dict.fromkeys(names, one["class"]))
             plan.expected.update(map(".".join, [migration_key(migration), *migration.replaces]))
         return plan
+
+    def read_faked(self, executor: Any, steps: Any, arguments: Any, /) -> None:
+        """Mark the migrations that are recorded without being run."""
+        faked = find_faked(executor, steps, arguments)
+        self.faked = [".".join(key) for key in faked]
+        for one in self.migrations or []:
+            if one["name"] in self.faked:
+                one["fake"] = True
+        undone = {migration_key(migration) for migration, is_backwards in steps if is_backwards}
+        forwards = [key for key in faked if key not in undone]
+        if forwards:
+            self.lacking = find_lacking(executor, forwards)
+
+    def is_told(self) -> bool:
+        """Whether no operation may change the schema in a way that only its own code tells."""
+        return all(
+            one[0] != "unknown" and (one[0] != "breaking" or one[3:4] != ["declared"])
+            for each in self.migrations or []
+            for one in each["operations"]
+        )
+
+    def newly(self, recorded: set[Any] | None, /) -> list[str]:
+        """The migrations of the plan whose record has changed, in the order of the plan."""
+        changed = {".".join(key) for key in (recorded or set()) ^ (self.recorded or set())}
+        return [one["name"] for one in self.migrations or [] if one["name"] in changed]
 
     def read_record(self, loader: Any, rows: Any, /) -> None:
         """What is on record of the apps of this code: others may share the database."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lightgate.gate.programs.django_helper.leftovers import bare
+
 if TYPE_CHECKING:
     from lightgate.gate.programs.django_helper.plan import Plan
 
@@ -29,3 +31,39 @@ def compare(before: set[str], now: set[str], apps: set[str], expected: set[str])
     """The migrations of these apps that only one of the two looks has, but the expected ones."""
     changed = sorted(n for n in before ^ now if n.split(".")[0] in apps and n not in expected)
     return [name + (" was applied" if name in now else " was reversed") for name in changed]
+
+
+def find_strays(changes: list[tuple[str, Any]], plan: Plan, models: list[Any], /) -> list[str]:
+    """The changes that no operation of the plan explains.
+
+    A column or table has to be as the migrations on record want it. Whatever else has changed
+    counts only where no operation has named the table, or one that refers to it. A table that is
+    not of these models may be another app's: only its removal counts.
+    """
+    ours = {model._meta.db_table for model in models}
+    is_reversed = any("reversed" in one for one in plan.migrations or [])
+    named = ours if is_reversed else related(plan.named, models)
+    found = []
+    for what, (kind, table, *_) in changes:
+        if bare(table) in plan.loose:
+            continue
+        is_gone = what.startswith("removed") and kind in ("column", "table")
+        is_column = kind == "column" and not what.startswith("changed")
+        is_ours = bare(table) in ours and kind != "table"
+        if is_gone or (is_ours and (is_column or bare(table) not in named)):
+            found.append(what)
+    return found
+
+
+def related(tables: set[str], models: list[Any], /) -> set[str]:
+    """These tables, and all that refer to them, directly or not."""
+    found, more = set(tables), set(tables)
+    while more:
+        more = {
+            model._meta.db_table
+            for model in models
+            for field in model._meta.local_concrete_fields
+            if field.remote_field and field.remote_field.model._meta.db_table in found
+        } - found
+        found |= more
+    return found

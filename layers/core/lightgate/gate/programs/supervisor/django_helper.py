@@ -170,6 +170,8 @@ class DjangoHelper(HelperProcess):
             raise failure from None
         del answer["do"]
         error, cause = answer.pop("error"), answer.pop("cause")
+        done = answer.pop("applied", [])  # the command may have printed nothing
+        self.gate.applied += [name for name in done if name not in self.gate.applied]
         if error and not failure:
             raise Failed(cause, error, 1, **answer)
         if not failure:

@@ -269,10 +269,11 @@ class Gate:
             return
         fields: dict[str, Any] = {"cause": failure.cause, "error": failure.error}
         child = failure.child
+        if child or self.applied:
+            fields["migrationsApplied"] = self.applied
         if child:
             fields["migration"] = child.migration
             fields["exitCode"] = failure.code if failure.cause in ("exit", "signal") else None
-            fields["migrationsApplied"] = self.applied
             lines = child.tail()
             # An exception that caused others may stand far above the last lines.
             raised = map(child.shown, child.raised)

@@ -22,7 +22,7 @@ TROUBLES = {
     "read-only": r"ReadOnlySql|read-?only (transaction|database)"
     r"|\((1792|1836), |\(1290, .*read.only",
     "insufficient resources": r"DiskFull|OutOfMemory|No space left|disk is full"
-    r"|\((1021|1041|1114), ",
+    r"|\((1021|1041|1114|1878), |Got error 28",
     "no privilege": r"InsufficientPrivilege|permission denied|must be owner|\((1044|1142|1227), ",
 }
 DRIVERS = ("django.db.", "psycopg", "pymysql.", "MySQLdb.", "sqlite3.")
