@@ -18,7 +18,7 @@ import pytest
 from local.cloud import account, executions, registry
 from local.cloud.cloud import LocalCloud, Stack
 from local.cloud.registry import ImageConfig
-from local.cloud.sns_inbox import Inbox
+from local.cloud.sns_inbox import NOT_EARLY, Inbox
 from tests.support import local_cloud
 
 ROOT = Path(__file__).parents[2]
@@ -109,5 +109,7 @@ def running(name: str, python: Path) -> Iterator[Example]:
         for key, value in {"DATABASE_URL": database.url, "SECRET_KEY": "for a test"}.items():
             parameter = f"/lightgate/secrets/{name}/{key}"
             account.put_secret_parameter(cloud.client("ssm"), parameter, value, name)
-        inbox = Inbox(cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people")
+        inbox = Inbox(
+            cloud.client("sns"), cloud.client("sqs"), stack.topic_arn, "people", NOT_EARLY
+        )
         yield Example(name=name, cloud=cloud, stack=stack, inbox=inbox, url=url)

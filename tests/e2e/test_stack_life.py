@@ -162,14 +162,16 @@ def change_layer(built: Path) -> None:
 STEPS = {
     *("Admit", "TakeSnapshot", "CheckSnapshot", "Deploy", "CheckDeployment", "VerifyRelease"),
     *("RollBack", "RecordOutcome", "StartNext", "PruneSnapshots"),
+    *("AdmitRehearsal", "PrepareRehearsal", "RunRehearsal", "RemoveRehearsal", "RecordRehearsal"),
 }
 PARAMETER = Update(parameters=["RecordRetentionDays=300"])
+READ_THE_PARAMETER = {"Admit", "RecordOutcome", "StartNext", "RecordRehearsal"}
 
 
 @pytest.mark.parametrize(
     ("name", "update", "days", "changed"),
     [
-        ("parameter", PARAMETER, (365, 300), {"Admit", "RecordOutcome", "StartNext"}),
+        ("parameter", PARAMETER, (365, 300), READ_THE_PARAMETER),
         ("code", Update(change_code), (300, 100), {"RecordOutcome"}),
         ("layer", Update(change_layer), (100, 200), STEPS),
     ],

@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         promise="One release of an app at a time",
         file=f"{_PACKAGE}/release/lock.py",
-        old="    if lock.holder is not None or (lock.paused",
-        new="    if (lock.paused",
+        old="    if lock.holder is not None or is_paused",
+        new="    if is_paused",
         caught_by=["tests/workflow/queue"],
     ),
     Mutant(

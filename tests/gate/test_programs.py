@@ -38,7 +38,7 @@ MORE = {"django_classifier": program_text("django_classifier")}
     [
         ("supervisor", 33_500),
         ("waiter", 2_600),
-        ("django_helper", 49_000),
+        ("django_helper", 51_000),
         ("s3_client", 1_900),
         ("django_classifier", 26_500),
     ],

@@ -557,7 +557,7 @@ def test_a_container_whose_clock_is_ahead_does_not_change_what_is_remembered(
 ) -> None:
     monkeypatch.setattr(
         "tests.workflow.reporting_gates.line_of",
-        lambda release, at, event: line_of(release, at - timedelta(hours=1), event),
+        lambda release, at, *told: line_of(release, at - timedelta(hours=1), *told),
     )
     Gate(world, "a.0002", starts=30)
 

@@ -237,7 +237,7 @@ def test_a_release_that_is_admitted_again_is_equal_to_what_it_then_deploys(
     world.functions.call("admit", {"state": one.data})
     change_spec(world)
     if secret == "unknown":
-        world.cloud.faults.refuse(*UNKNOWN["denied secret"])
+        world.cloud.faults.refuse(*UNKNOWN["missing secret"])
     one.run_to(state) if state else one.run()
     world.put_spec(spec())
 

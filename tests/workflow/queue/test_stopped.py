@@ -17,6 +17,7 @@ from lightgate.release.lock import LONGEST_STEP
 from tests.component.cloud import ACCOUNT, REGION
 from tests.component.lightsail_service import Course
 from tests.workflow.pushes import push
+from tests.workflow.release_machine import STACK
 from tests.workflow.stepper import Stepper, Walk
 from tests.workflow.world import APP, World, spec, succeeded
 
@@ -594,8 +595,8 @@ def test_a_release_that_was_stopped_before_it_was_admitted_has_the_stage_of_its_
         ({"region": "eu-central-1"}, "", ""),
         ({}, ":123456789012:", ":999999999999:"),
         ({}, ":us-east-1:", ":eu-central-1:"),
-        ({}, ":execution:release:", ":execution:another-release:"),
-        ({}, ":execution:release:", ":execution:release-of-another:"),
+        ({}, f":execution:{STACK}-release:", ":execution:another-release:"),
+        ({}, f":execution:{STACK}-release:", f":execution:{STACK}-release-of-another:"),
         ({}, ":execution:", ":express:"),
         ({}, "arn:aws:", "arn:aws-cn:"),
     ],
@@ -605,6 +606,7 @@ def test_an_execution_of_another_account_region_or_stack_is_left_alone(
 ) -> None:
     one = stopped_at(world, stepper, "Deploy")
     arn = one.arn.replace(ours, theirs) if ours else one.arn
+    assert ours in one.arn
     event = {**HERE, **origin, "detail": {"executionArn": arn, "status": "ABORTED"}}
 
     assert world.functions.call("clean_up", event) == {"app": None}
