@@ -197,31 +197,44 @@ def test_who_holds_a_table_that_a_migration_needs_is_named(farm: Farm) -> None:
     assert farm.state == before
 
 
-def test_the_message_of_an_image_that_cannot_be_pulled_has_the_statement_to_add(farm: Farm) -> None:
-    """The service has its role, and the repository no policy that would let it pull."""
-    before, lightsail = farm.state, farm.ready.cloud.client("lightsail")
-    lightsail.update_container_service(
-        serviceName=crops.APP, privateRegistryAccess={"ecrImagePullerRole": {"isActive": True}}
-    )
-
-    def role() -> str:
-        [service] = lightsail.get_container_services(serviceName=crops.APP)["containerServices"]
-        access = service.get("privateRegistryAccess", {}).get("ecrImagePullerRole", {})
-        return str(access.get("principalArn", "")) if service["state"] == "RUNNING" else ""
-
-    wait_until(role, timedelta(seconds=30))
+def test_an_image_that_cannot_be_pulled_is_told_apart_from_a_policy_that_refuses(
+    farm: Farm,
+) -> None:
+    before = farm.state
 
     ended = farm.release("unpullable", local_cloud.unpullable_image("v2.1"), within=SILENT)
 
     text = is_rolled_back(ended, farm, "image-pull", "UNKNOWN")
+    assert "the service's role may pull from the repository" in text
+    assert farm.state == before
+
+
+def test_a_repository_without_a_policy_is_refused_with_the_statement_to_add(farm: Farm) -> None:
+    before, client = farm.state, farm.ready.cloud.client
+    ecr, name = client("ecr"), crops.spec()["repository"]
+    policy = ecr.get_repository_policy(repositoryName=name)["policyText"]
+    ecr.delete_repository_policy(repositoryName=name)
+
+    try:
+        ended = farm.release("no-policy", crops.image("v2.1"))
+    finally:
+        ecr.set_repository_policy(repositoryName=name, policyText=policy)
+
+    assert (ended.status, ended.execution.error) == ("REFUSED", "REFUSED")
+    [service] = client("lightsail").get_container_services(serviceName=crops.APP)[
+        "containerServices"
+    ]
     statement = {
         "Sid": "LightsailPull",
         "Effect": "Allow",
-        "Principal": {"AWS": role()},
+        "Principal": {
+            "AWS": service["privateRegistryAccess"]["ecrImagePullerRole"]["principalArn"]
+        },
         "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
     }
-    assert json.dumps(statement) in text
+    assert json.dumps(statement) in ended.message["text"], ended.message["text"]
     assert farm.state == before
+    goes_on(farm)
 
 
 def test_a_migration_that_the_database_refuses_is_reported_with_the_databases_error(
