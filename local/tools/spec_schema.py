@@ -11,7 +11,7 @@ from typing import Any
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.spec.key_reader import Key, definition, is_required, keys_of
 from lightgate.spec.keys import AppSpec, Database, Verification
-from lightgate.spec.rules import NEED_AN_ANSWER
+from lightgate.spec.rules.endpoint import NEED_AN_ANSWER
 
 type Schema = dict[str, Any]
 
