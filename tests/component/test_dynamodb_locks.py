@@ -8,16 +8,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.dynamodb_releases import Releases, Write
-from lightgate.release.lock import (
-    Lock,
-    LockAnswer,
-    LockRequest,
-    LockStatus,
-    Pause,
-    abandon_lock,
-    acquire_lock,
-    release_lock,
-)
+from lightgate.release.lock import Lock, LockAnswer, LockRequest, LockStatus, Pause
+from lightgate.release.lock_rules import abandon_lock, acquire_lock, release_lock
 from lightgate.release.pause import pause_app
 from tests.component import table
 from tests.component.cloud import Cloud

@@ -26,13 +26,8 @@ from hypothesis.stateful import (
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.aws.dynamodb_releases import Releases
 from lightgate.errors import RefusedError
-from lightgate.release.lock import (
-    HeldLock,
-    Lock,
-    LockAnswer,
-    LockRequest,
-    LockStatus,
-    Pause,
+from lightgate.release.lock import HeldLock, Lock, LockAnswer, LockRequest, LockStatus, Pause
+from lightgate.release.lock_rules import (
     abandon_lock,
     acquire_lock,
     begin_creating,

@@ -197,7 +197,7 @@ def test_who_holds_a_table_that_a_migration_needs_is_named(farm: Farm) -> None:
     assert farm.state == before
 
 
-def test_an_image_that_cannot_be_pulled_is_told_apart_from_a_policy_that_refuses(
+def test_an_image_that_cannot_be_pulled_is_not_blamed_on_the_policy(
     farm: Farm,
 ) -> None:
     before = farm.state

@@ -108,21 +108,21 @@ MUTANTS = (
     ),
     Mutant(
         promise="One release of an app at a time",
-        file=f"{_PACKAGE}/release/lock.py",
+        file=f"{_PACKAGE}/release/lock_rules.py",
         old="    if lock.holder is not None or is_paused",
         new="    if is_paused",
         caught_by=["tests/workflow/queue"],
     ),
     Mutant(
         promise="Who has lost the lock does not act",
-        file=f"{_PACKAGE}/release/lock.py",
+        file=f"{_PACKAGE}/release/lock_rules.py",
         old="    if holder is None or not held.is_of(holder):\n",
         new="    if False and not held.is_of(holder):\n",
         caught_by=["tests/workflow/queue"],
     ),
     Mutant(
         promise="A lock that was read too low is unknown",
-        file=f"{_PACKAGE}/release/lock.py",
+        file=f"{_PACKAGE}/release/lock_rules.py",
         old="    if lock.fence < fence:\n",
         new="    if lock.fence < 0:\n",
         caught_by=[

@@ -24,7 +24,7 @@ from lightgate.image.config import ImageConfig
 from lightgate.migrations.compatibility import Judgement, Verdict, judge_gates, judge_plan, together
 from lightgate.migrations.plan import Plan
 from lightgate.notifications.report import Report, Snapshot
-from lightgate.outcome.conclude import DeploymentEnd
+from lightgate.outcome.deployment_end import DeploymentEnd
 from lightgate.outcome.outcome import Conclusion, Outcome
 from lightgate.records.version import VersionRecord
 from lightgate.release.lock import HeldLock

@@ -249,17 +249,19 @@ def _released() -> Report:
     )
 
 
+_LOCK = MeasuredLock(
+    migration="harvests.0004_fill_season",
+    table="harvests_harvest",
+    mode="AccessExclusiveLock",
+    seconds=1.9,
+    total_seconds=1.9,
+    times=1,
+)
+
+
 def _released_as_rehearsed() -> Report:
-    lock = MeasuredLock(
-        migration="harvests.0004_fill_season",
-        table="harvests_harvest",
-        mode="AccessExclusiveLock",
-        seconds=1.9,
-        total_seconds=1.9,
-        times=1,
-    )
     found = Prediction(
-        rehearsal=f"20261115t231500z-{'7849e651'}-ab12",
+        rehearsal="20261115t231500z-7849e651-ab12",
         status="SUCCEEDED",
         summary="2 migrations of v3 succeeded in 2.2 s on the copy.",
         ended_at=STARTED - timedelta(hours=2),
@@ -269,7 +271,7 @@ def _released_as_rehearsed() -> Report:
                 name="harvests.0004_fill_season", rehearsed_seconds=2.1, seconds=2.5
             ),
         ],
-        lock=lock,
+        lock=_LOCK,
         lock_at_most=2.5,
     )
     return replace(_released(), prediction=found)
@@ -715,17 +717,9 @@ def not_pruned_notice() -> Publication:
 
 
 def _rehearsal() -> ReadableRecord:
-    lock = MeasuredLock(
-        migration="harvests.0004_fill_season",
-        table="harvests_harvest",
-        mode="AccessExclusiveLock",
-        seconds=1.9,
-        total_seconds=1.9,
-        times=1,
-    )
     measured = Measured(
         migrations=(MeasuredMigration(name="harvests.0004_fill_season", seconds=2.1),),
-        locks=(lock,),
+        locks=(_LOCK,),
         tables=(),
         unread=(),
         is_upper_bound=False,

@@ -80,6 +80,8 @@ class WaitingRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningRehearsal:
+    """The newest rehearsal, while it runs. `release` is its own id."""
+
     release: str
     tag: str | None
     digest: str | None

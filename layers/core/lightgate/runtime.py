@@ -26,7 +26,7 @@ from lightgate.errors import LightgateError, UnexpectedError, raise_alone
 from lightgate.image.addresses import RegistryAddress
 from lightgate.records.console_links import Console
 from lightgate.rehearsal.rehearsal_state import RehearsalState
-from lightgate.release.lock import HeldLock, objection
+from lightgate.release.lock_rules import objection
 from lightgate.release.request import Home
 from lightgate.spec.database_kinds import DatabaseKind
 from lightgate.state import STEPS_BY_ANSWER, State, Stop, Usage
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from lightgate.aws.temporary_databases import TemporaryDatabases
     from lightgate.aws.temporary_services import TemporaryServices
     from lightgate.backup.restore_points import RestorePoints
+    from lightgate.release.lock import HeldLock
     from lightgate.spec.health_rules import Probe
     from lightgate.verification.health import HttpAnswer
 

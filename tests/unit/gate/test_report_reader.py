@@ -498,7 +498,7 @@ def test_no_junk_breaks_the_reader_of_reports(values: list[Any]) -> None:
     assert len(reports(lines, Mask(["hunter2"]))) == len(values)
 
 
-def test_migrations_that_were_only_recorded_are_told_apart_from_those_that_were_applied() -> None:
+def test_migrations_that_were_only_recorded_do_not_count_as_applied() -> None:
     first = read(gate_line("succeeded", migrations=["crops.0003"], faked=["crops.0001", 7]))
 
     assert [one.name for one in first.migrations] == ["crops.0003"]

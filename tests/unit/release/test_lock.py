@@ -5,12 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lightgate.errors import RefusedError
-from lightgate.release.lock import (
-    HeldLock,
-    Lock,
-    LockAnswer,
-    LockRequest,
-    LockStatus,
+from lightgate.release.lock import HeldLock, Lock, LockAnswer, LockRequest, LockStatus
+from lightgate.release.lock_rules import (
     abandon_lock,
     acquire_lock,
     begin_creating,

@@ -6,13 +6,8 @@ from datetime import timedelta
 import pytest
 
 from lightgate.errors import RefusedError
-from lightgate.release.lock import (
-    HeldLock,
-    Lock,
-    LockAnswer,
-    LockRequest,
-    LockStatus,
-    Pause,
+from lightgate.release.lock import HeldLock, Lock, LockAnswer, LockRequest, LockStatus, Pause
+from lightgate.release.lock_rules import (
     abandon_lock,
     acquire_lock,
     next_to_start,

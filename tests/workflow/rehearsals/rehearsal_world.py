@@ -18,7 +18,7 @@ from tests.support.state_machine import Executions
 from tests.workflow.release_machine import STACK, folder
 from tests.workflow.reporting_gates import told_plan
 from tests.workflow.stepper import Stepper, Walk
-from tests.workflow.world import APP, Json, World, spec
+from tests.workflow.world import APP, SUCCEEDED, Json, World, spec
 
 ROOT = Path(__file__).parents[3]
 DEFINITION: Json = json.loads((ROOT / "statemachine/rehearsal.asl.json").read_text())
@@ -29,6 +29,8 @@ VARIABLES: Json = {
 }
 LIGHTSAIL_ACCOUNT = "170441448102"
 MIGRATION = "crops.0002_size"
+LOCK = [MIGRATION, "crops_harvest", "AccessExclusiveLock", 3.2, 3.2, 1]
+"""As the gate tells it: its longest time in seconds, all times together, and how often."""
 
 
 def rehearsed(*locks: Sequence[object], migration: str = MIGRATION) -> Course:
@@ -48,6 +50,16 @@ def rehearsed(*locks: Sequence[object], migration: str = MIGRATION) -> Course:
         (36, "migrate", {"event": "succeeded", "seconds": 9.0, "measured": measured}),
     ]
     return Course(ends="ACTIVE", after=timedelta(seconds=10), log=log)
+
+
+def migrated(migration: str = MIGRATION, seconds: float = 5.1) -> Course:
+    """The gate of a release applies the migration."""
+    log = [
+        (20, "migrate", told_plan(migration)),
+        (25, "migrate", {"event": "applied", "migration": migration, "seconds": seconds}),
+        (26, *SUCCEEDED),
+    ]
+    return Course(ends="ACTIVE", log=log)
 
 
 def failed(error: str, migration: str = MIGRATION) -> Course:

@@ -12,16 +12,15 @@ from tests.component.lightsail_service import Course
 from tests.workflow import pushes
 from tests.workflow.rehearsals.rehearsal_world import (
     APP,
+    LOCK,
     MIGRATION,
     RehearsalWorld,
     failed,
+    migrated,
     rehearsed,
 )
-from tests.workflow.rehearsals.test_quoted import migrated
 from tests.workflow.stepper import Walk
 from tests.workflow.world import Message
-
-LOCK = [MIGRATION, "crops_harvest", "AccessExclusiveLock", 3.2, 3.2, 1]
 
 
 @pytest.fixture

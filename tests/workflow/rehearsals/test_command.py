@@ -9,12 +9,11 @@ from click.testing import CliRunner, Result
 from lightgate_cli.main import main
 from tests.workflow.command_line.connection import WorldConnection
 from tests.workflow.rehearsals.rehearsal_world import (
+    LOCK,
     MIGRATION,
     RehearsalWorld,
     rehearsed,
 )
-
-LOCK = [MIGRATION, "crops_harvest", "AccessExclusiveLock", 3.2, 3.2, 1]
 
 
 @pytest.fixture

@@ -9,24 +9,14 @@ from tests.component import images
 from tests.component.lightsail_service import Course
 from tests.workflow.rehearsals.rehearsal_world import (
     APP,
+    LOCK,
     MIGRATION,
     RehearsalWorld,
     failed,
+    migrated,
     rehearsed,
 )
-from tests.workflow.reporting_gates import told_plan
-from tests.workflow.world import SUCCEEDED, Message
-
-LOCK = [MIGRATION, "crops_harvest", "AccessExclusiveLock", 3.2, 3.2, 1]
-
-
-def migrated(migration: str = MIGRATION, seconds: float = 5.1) -> Course:
-    log = [
-        (20, "migrate", told_plan(migration)),
-        (25, "migrate", {"event": "applied", "migration": migration, "seconds": seconds}),
-        (26, *SUCCEEDED),
-    ]
-    return Course(ends="ACTIVE", log=log)
+from tests.workflow.world import Message
 
 
 def release(rehearsals: RehearsalWorld, course: Course | None = None) -> Message:

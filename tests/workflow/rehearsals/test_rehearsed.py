@@ -6,14 +6,13 @@ import pytest
 
 from tests.workflow.rehearsals.rehearsal_world import (
     APP,
+    LOCK,
     MIGRATION,
     RehearsalWorld,
     failed,
     rehearsed,
 )
 from tests.workflow.world import PASSWORD, SECRET_KEY
-
-LOCK = [MIGRATION, "crops_harvest", "AccessExclusiveLock", 3.2, 3.2, 1]
 
 
 def test_a_rehearsal_measures_on_a_copy_and_leaves_nothing_behind(

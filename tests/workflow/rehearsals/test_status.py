@@ -1,4 +1,4 @@
-"""What `lightgate status` shows of an app that is rehearsed: a rehearsal is no release."""
+"""`lightgate status` of an app that is rehearsed: a rehearsal is not shown as a release."""
 
 from datetime import timedelta
 

@@ -4,13 +4,12 @@ import pytest
 
 from tests.workflow.rehearsals.rehearsal_world import (
     APP,
-    MIGRATION,
+    LOCK,
     RehearsalWorld,
     failed,
     rehearsed,
 )
 
-LOCK = [MIGRATION, "crops_harvest", "AccessExclusiveLock", 3.2, 3.2, 1]
 FINAL = {"SUCCEEDED", "ROLLED_BACK", "FAILED", "REFUSED"}
 
 
@@ -79,7 +78,7 @@ def test_a_rehearsal_whose_message_cannot_be_sent_ends_the_same_way(
     assert rehearsals.record().status == "SUCCEEDED"
 
 
-def test_the_end_of_a_stopped_rehearsal_is_told_once(rehearsals: RehearsalWorld) -> None:
+def test_a_stopped_rehearsal_has_one_message(rehearsals: RehearsalWorld) -> None:
     rehearsals.begin().run_to("RunRehearsal").stop()
 
     for _ in range(3):

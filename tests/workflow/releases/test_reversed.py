@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightgate.aws.dynamodb_locks import Locks
-from lightgate.release.lock import abandon_lock
+from lightgate.release.lock_rules import abandon_lock
 from tests.workflow.release_machine import Ended
 from tests.workflow.reporting_gates import Gate, line_of, permit_of, released, told_plan
 from tests.workflow.world import APP, Json, World, spec

@@ -6,7 +6,7 @@ import pytest
 
 from lightgate.aws.dynamodb_locks import Locks
 from lightgate.names import RELEASE_VARIABLE, ROLLBACK_VARIABLE
-from lightgate.release.lock import abandon_lock
+from lightgate.release.lock_rules import abandon_lock
 from local.lightsail.service.logs import LogStore
 from tests.component.lightsail_service import Course
 from tests.workflow.release_machine import attempts

@@ -1,4 +1,4 @@
-"""What a container has written during one deployment, read with suspicion.
+"""Read what a container has written during one deployment. Nobody vouches for these lines.
 
 All code that can write to the app's output may write these lines. Lightsail keeps the lines of all
 nodes and deployments of a container name in one stream (docs/lightsail.md, "Container logs"), so

@@ -38,8 +38,9 @@ from lightgate.operations.release_versions import (
     version_back,
 )
 from lightgate.operations.write_record import write_record
-from lightgate.outcome.conclude import DeploymentEnd, conclude
+from lightgate.outcome.conclude import conclude
 from lightgate.outcome.cost import cost_of
+from lightgate.outcome.deployment_end import DeploymentEnd
 from lightgate.outcome.outcome import (
     Conclusion,
     Outcome,

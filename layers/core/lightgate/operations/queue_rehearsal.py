@@ -9,12 +9,8 @@ from lightgate.errors import RefusalCode, RefusedError
 from lightgate.records.recorded_outcome import EndStatus
 from lightgate.records.release_record import RELEASING
 from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL
-from lightgate.release.lock import (
-    begin_rehearsal,
-    end_rehearsal,
-    execution_name_of,
-    next_to_start,
-)
+from lightgate.release.lock import execution_name_of
+from lightgate.release.lock_rules import begin_rehearsal, end_rehearsal, next_to_start
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import ReleaseRequest
 from lightgate.runtime import Runtime

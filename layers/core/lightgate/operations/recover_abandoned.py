@@ -16,7 +16,8 @@ from lightgate.operations.conclude_release import conclude_release
 from lightgate.operations.metrics import release_ended
 from lightgate.operations.queue_rehearsal import rehearse_waiting
 from lightgate.records.recorded_outcome import RecordedOutcome
-from lightgate.release.lock import Waiting, abandon_lock, next_to_start
+from lightgate.release.lock import Waiting
+from lightgate.release.lock_rules import abandon_lock, next_to_start
 from lightgate.runtime import Json, Runtime
 from lightgate.state import Facts, State
 

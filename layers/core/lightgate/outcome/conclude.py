@@ -6,106 +6,31 @@ checks prove little for a version whose database was changed by a newer one: if 
 migrations are known to break it, the outcome is not ROLLED_BACK.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from lightgate.deployment.status import Service, Status
+from lightgate.deployment.status import Status
 from lightgate.errors import RefusalCode
 from lightgate.gate.gate_report import DatabaseAfter, Failure, GateCause, GateReport, Phase
-from lightgate.migrations.compatibility import Judgement, Verdict, judge_applied, together
-from lightgate.migrations.permit import Permit
-from lightgate.names import COMMAND_CONTAINER, rollback_marker
+from lightgate.migrations.compatibility import Verdict
+from lightgate.outcome.deployment_end import DeploymentEnd
+from lightgate.outcome.end_sentences import (
+    how_healthy,
+    how_the_rollback_ended,
+    look_at_database,
+    what_is_live,
+    what_may_be_half_done,
+    what_served_before_does,
+    what_was_done,
+    why_it_failed,
+    why_it_may_fail,
+)
 from lightgate.outcome.outcome import AGAIN, Conclusion, Outcome, correct_the_cause
 from lightgate.outcome.reversal_end import how_the_reversal_ended
 from lightgate.release.lightgate_command import how_to_start
 from lightgate.release.release import ReleaseKind
-from lightgate.spec.effect import DEFAULT_AUTOMATIC, Effect
 from lightgate.state import RollbackResult, RollbackStatus
-from lightgate.verification.health import WatchStatus
-from lightgate.verification.verified import NO_CHECK, Verified
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentEnd:
-    """All that decides how a release ended whose deployment was created.
-
-    `release` is the marker of its deployment. `service` is read after the deployment's end.
-    `refusal` says why its gates were never permitted to begin, if they were not, and `no_permit`
-    what else kept them from it.
-    `may_have_begun` is false only if nothing can be applied without a permit, and there was none.
-    `judgement` says what its own migrations mean for the version before, and `earlier` what those
-    of other releases do that came after that version. `beside` is about what was applied in no
-    plan of its gates.
-    `rollback_to` is the version that a person wanted back. `automatic_rollback` are the classes of
-    migrations after which the owner wants the previous version back automatically.
-    """
-
-    app: str
-    execution: str
-    release: str | None
-    status: Status
-    version: int
-    previous_version: int | None
-    service: Service
-    evidence: GateReport
-    kind: ReleaseKind = ReleaseKind.IMAGE
-    rollback_to: int | None = None
-    automatic_rollback: Sequence[Effect] = DEFAULT_AUTOMATIC
-    refusal: str | None = None
-    no_permit: Permit | None = None
-    may_have_begun: bool
-    judgement: Judgement
-    earlier: Judgement
-    beside: Judgement = field(default_factory=lambda: Judgement(verdict=Verdict.NONE))
-    verified: Verified | None = None
-    rollback_result: RollbackResult | None = None
-
-    @property
-    def before(self) -> int | None:
-        """The version that has what served before: a command's own one, once that is active."""
-        is_own = self.kind is ReleaseKind.COMMAND and self.serves
-        return self.version if is_own else self.previous_version
-
-    @property
-    def serves(self) -> bool:
-        """Whether the release's own deployment serves."""
-        return self.service.serves_own(self.version, self.release)
-
-    def serves_again(self, version: int) -> bool:
-        """Whether the deployment with which the release has gone back serves."""
-        marker = None if self.release is None else rollback_marker(self.release)
-        return self.service.serves_own(version, marker)
-
-    @property
-    def does_what_served_do_well(self) -> bool:
-        """Whether what served before serves still, and has answered."""
-        before = self.before
-        return (
-            before is not None
-            and self.service.serves(before)
-            and self.verified is not None
-            and self.verified.is_good(before)
-        )
-
-    @property
-    def may_have_changed(self) -> bool:
-        """Whether its gates have changed a database, or may have, for all that is known."""
-        changed = self.evidence.changed
-        return self.may_have_begun if changed is None else changed
-
-    @property
-    def on_the_schema_as_it_is(self) -> Judgement:
-        """The judgement on all migrations that are applied, or may be, for the previous version."""
-        back = self.rollback_result
-        is_reversed = back is not None and back.has_reversed
-        own = [self._own] if self.may_have_changed and not is_reversed else []
-        return together([self.earlier, self.beside, *own])
-
-    @property
-    def _own(self) -> Judgement:
-        """The judgement on this release: after a failure, only on applied migrations."""
-        names = [one.name for one in self.evidence.migrations]
-        return judge_applied(self.judgement, self.evidence.effect, names, self.automatic_rollback)
+from lightgate.verification.verified import NO_CHECK
 
 
 def conclude(seen: DeploymentEnd) -> Conclusion:
@@ -131,7 +56,7 @@ def _active(seen: DeploymentEnd) -> Conclusion:
     if not seen.serves:
         return _failed(
             f"Version {version} became active, but it is no longer live.",
-            _serving(seen.service),
+            what_is_live(seen.service),
             "Find out who deployed another version in the meantime.",
         )
     if verified is None or not verified.is_good(version):
@@ -140,17 +65,7 @@ def _active(seen: DeploymentEnd) -> Conclusion:
             f"Version {version} is live, but its health is unknown. {why}",
             "Check whether the app works.",
         )
-    return Conclusion(outcome=Outcome.SUCCEEDED, reasons=_success(seen), next_steps=[])
-
-
-def _success(seen: DeploymentEnd) -> Sequence[str]:
-    match seen.kind:
-        case ReleaseKind.IMAGE:
-            return []
-        case ReleaseKind.ROLLBACK:
-            return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
-        case ReleaseKind.COMMAND:
-            return [_UNCHANGED.format(seen.version) + "."]
+    return Conclusion(outcome=Outcome.SUCCEEDED, reasons=what_was_done(seen), next_steps=[])
 
 
 def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
@@ -158,7 +73,7 @@ def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     back = seen.rollback_result
     if back is None:
         return _failed(
-            *wrong, f"Lightgate did not roll back. {_serving(seen.service)}", _choose(seen)
+            *wrong, f"Lightgate did not roll back. {what_is_live(seen.service)}", _choose(seen)
         )
     if back.status in (RollbackStatus.KEPT, RollbackStatus.IMPOSSIBLE):
         return Conclusion(
@@ -172,14 +87,14 @@ def _after_rollback(wrong: Sequence[str], seen: DeploymentEnd) -> Conclusion:
             [
                 *wrong,
                 f"Version {back.target} is live again as version {back.version}.",
-                f"It is {_healthy(back)}",
+                f"It is {how_healthy(back)}",
                 *back.notes,
             ],
             seen,
         )
     return Conclusion(
         outcome=Outcome.FAILED,
-        reasons=[*wrong, *_how_the_rollback_ended(back), *back.notes, _serving(seen.service)],
+        reasons=[*wrong, *how_the_rollback_ended(back), *back.notes, what_is_live(seen.service)],
         next_steps=["Check now whether the app works.", *back.next_steps],
     )
 
@@ -197,32 +112,6 @@ def _choose(seen: DeploymentEnd) -> str:
 
 def _check_and_push(seen: DeploymentEnd) -> str:
     return f"Check whether version {seen.version} works with the database, then push again."
-
-
-def _how_the_rollback_ended(back: RollbackResult) -> Sequence[str]:
-    """How the rollback ended, without the reasons that spoke for it."""
-    to = "The rollback" if back.target is None else f"The rollback to version {back.target}"
-    if back.version is None:
-        why = _NOT_DONE.get(back.status, "did not happen")
-        return [f"{to} {why}.", *back.reasons]
-    deployed = f"{to} with deployment {back.version}"
-    if back.status is RollbackStatus.FAILED and back.watch is not None:
-        return [f"{deployed} did not help. {back.shown}"]
-    if back.status is RollbackStatus.FAILED:
-        return [f"{deployed} failed.", *back.reasons]
-    return [f"{deployed} {_DONE.get(back.status, 'had not ended at the last check')}."]
-
-
-_NOT_DONE: Mapping[RollbackStatus | None, str] = {
-    RollbackStatus.BUSY: "was not possible, because the container service accepted no deployment",
-    RollbackStatus.FAILED: "was not possible",
-    RollbackStatus.LOST: "was not done, because the release no longer holds the deployment lock",
-    RollbackStatus.REPLACED: "was not done",
-}
-_DONE: Mapping[RollbackStatus | None, str] = {
-    RollbackStatus.GOOD: "was healthy, but that version is no longer live",
-    RollbackStatus.REPLACED: "was replaced by another deployment",
-}
 
 
 def _overdue(seen: DeploymentEnd) -> Conclusion:
@@ -243,7 +132,7 @@ def _overdue(seen: DeploymentEnd) -> Conclusion:
 
 def _not_active(seen: DeploymentEnd) -> Conclusion:
     """The deployment failed. Lightsail keeps the previous version live, if there is an endpoint."""
-    reasons = _why(seen)
+    reasons = why_it_failed(seen)
     back = seen.rollback_result
     if back is not None and back.reversal is not None:
         if back.status is not RollbackStatus.NOT_REVERSED:
@@ -252,8 +141,10 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
         seen = replace(seen, rollback_result=None)
     before, is_half_done = seen.previous_version, _is_half_done(seen.evidence)
     if is_half_done or _may_be_at_work(seen):
-        at_work = [_half_done(seen)] if is_half_done else []
-        return _failed(*reasons, *_serving_before(seen), *at_work, _look_at_database(seen.kind))
+        at_work = [what_may_be_half_done(seen)] if is_half_done else []
+        return _failed(
+            *reasons, *what_served_before_does(seen), *at_work, look_at_database(seen.kind)
+        )
     if seen.serves or seen.rollback_result is not None:
         return _unprotected(reasons, seen)
     if before is None:
@@ -269,12 +160,12 @@ def _not_active(seen: DeploymentEnd) -> Conclusion:
         )
     if (is_refused := _refused_by_the_gates(reasons, seen)) is not None:
         return is_refused
-    serving = _serving_before(seen)
+    serving = what_served_before_does(seen)
     if not seen.does_what_served_do_well:
         return _failed(
             *reasons,
             *serving,
-            *_against(before, seen),
+            *why_it_may_fail(before, seen),
             f"Check now whether the app works. Correct the cause and {AGAIN[seen.kind]}.",
         )
     return _back_on(before, [*reasons, *serving], seen)
@@ -285,13 +176,13 @@ def _after_reversal(
 ) -> Conclusion:
     """The migrations were to be reversed, and the old version verified on the old schema."""
     if back.has_reversed and back.version is not None and seen.serves_again(back.version):
-        told = [*reasons, *how_the_reversal_ended(back), f"It is {_healthy(back)}", *back.notes]
+        told = [*reasons, *how_the_reversal_ended(back), f"It is {how_healthy(back)}", *back.notes]
         return _back_on(back.version, told, seen)
     return _failed(
         *reasons,
         *how_the_reversal_ended(back),
-        _serving(seen.service),
-        _look_at_database(seen.kind),
+        what_is_live(seen.service),
+        look_at_database(seen.kind),
     )
 
 
@@ -302,7 +193,7 @@ def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Concl
     row can be written. So a migration that is known to break the version outweighs them. If the
     effect is unknown, as after a change of rows, they decide, and the message says so.
     """
-    against = _against(version, seen)
+    against = why_it_may_fail(version, seen)
     if seen.on_the_schema_as_it_is.verdict is not Verdict.ONE_WAY:
         return correct_the_cause(Outcome.ROLLED_BACK, [*reasons, *against], seen.kind)
     return Conclusion(
@@ -315,26 +206,12 @@ def _back_on(version: int, reasons: Sequence[str], seen: DeploymentEnd) -> Concl
     )
 
 
-def _against(version: int, seen: DeploymentEnd) -> list[str]:
-    """Why the old version may not be able to work with the database as it is now, if so."""
-    judgement = seen.on_the_schema_as_it_is
-    if judgement.verdict.allows_rollback:
-        return []
-    if judgement.verdict is Verdict.UNKNOWN:
-        unsure = f"Version {version} may not work correctly with the current database:"
-        return [unsure, *judgement.reasons]
-    return [
-        f"Version {version} may fail with the current database, even if its health checks pass:",
-        *judgement.reasons,
-    ]
-
-
 def _unprotected(reasons: Sequence[str], seen: DeploymentEnd) -> Conclusion:
     """The version is live although its gate failed, or was until it was rolled back."""
     if seen.kind is ReleaseKind.COMMAND and seen.rollback_result is None:
         return _refused_by_the_gates(reasons, seen) or _failed(
             *reasons,
-            _serving_before(seen)[0],
+            what_served_before_does(seen)[0],
             "Check what the command has changed. Correct it and start the execution again.",
         )
     live = "is" if seen.serves else "was"
@@ -371,7 +248,7 @@ def _refused_by_the_gates(reasons: Sequence[str], seen: DeploymentEnd) -> Conclu
     if seen.may_have_changed or not is_refused:
         return None
     said = reasons if by_gate or seen.refusal is None else [seen.refusal]
-    serving, insist = _serving_before(seen), _insist(seen, failure if by_gate else None)
+    serving, insist = what_served_before_does(seen), _insist(seen, failure if by_gate else None)
     if before is not None and seen.verified is not None and seen.verified.is_bad(before):
         return Conclusion(
             outcome=Outcome.FAILED,
@@ -403,40 +280,6 @@ def _insist(seen: DeploymentEnd, failure: Failure | None) -> str:
     )
 
 
-def _serving_before(seen: DeploymentEnd) -> list[str]:
-    """The health of the previous version, if it is still live."""
-    before, verified = seen.before, seen.verified
-    if before is None or not seen.service.serves(before):
-        return [_serving(seen.service)]
-    is_same = before == seen.version
-    name = _UNCHANGED.format(before) if is_same else f"Version {before} is still live"
-    if verified is None or verified.version != before or verified.status is WatchStatus.SKIPPED:
-        why = verified.shown if verified is not None else NO_CHECK
-        return [f"{name}, but its health is unknown. {why}"]
-    if not verified.is_good(before):
-        return [f"{name}, but it is unhealthy: {verified.shown}"]
-    # The verdict of the message already says which version is live.
-    healthy = f"{name} and is" if is_same else f"Version {before} is"
-    return [f"{healthy} {_healthy(verified)}"]
-
-
-_UNCHANGED = "Version {} runs the same app as before"
-
-
-def _healthy(found: Verified | RollbackResult) -> str:
-    has_written = found.watch is not None and found.watch.written
-    return f"healthy{', also for a write' if has_written else ''}: {found.shown}"
-
-
-def _serving(service: Service) -> str:
-    current = service.current
-    if current is None:
-        return "No version is live now."
-    if current.state == "ACTIVE":
-        return f"Version {current.version} is live now."
-    return f"The service now shows version {current.version} as {current.state}."
-
-
 def _may_be_at_work(seen: DeploymentEnd) -> bool:
     """Whether a gate may have begun that has reported neither a beginning nor an end."""
     is_open = seen.evidence.phase not in (Phase.UNGATED, Phase.SUCCEEDED)
@@ -460,63 +303,3 @@ def _is_half_done(evidence: GateReport) -> bool:
 def _failed(*sentences: str) -> Conclusion:
     *reasons, next_step = sentences
     return Conclusion(outcome=Outcome.FAILED, reasons=reasons, next_steps=[next_step])
-
-
-def _half_done(seen: DeploymentEnd) -> str:
-    if seen.kind is ReleaseKind.COMMAND:
-        what = "the command, so the command may have done only a part of its changes"
-    else:
-        what = "a migration, so that migration may be partly applied"
-    return f"Deployment {seen.version} ended during {what}."
-
-
-def _look_at_database(kind: ReleaseKind) -> str:
-    return (
-        "Compare the output of python manage.py showmigrations with the database before you "
-        f"{AGAIN[kind]}."
-    )
-
-
-def _why(seen: DeploymentEnd) -> list[str]:
-    version, evidence, failure = seen.version, seen.evidence, seen.evidence.failure
-    if failure is not None:
-        return [f"{_what_failed(failure)}: {failure.error}"]
-    if evidence.phase is Phase.UNGATED:
-        return [f"Deployment {version} failed: the app exited or did not become healthy."]
-    if evidence.phase is Phase.SUCCEEDED:
-        return [
-            f"Deployment {version} failed after its gate had opened: the app exited or did not "
-            "become healthy."
-        ]
-    if evidence.phase is Phase.WAITING and seen.no_permit is not None:
-        return [f"Deployment {version} failed. Its gate got no permit: {seen.no_permit.reason}"]
-    if evidence.phase is Phase.SILENT and not seen.may_have_begun:
-        return [
-            f"Deployment {version} failed, and its gate reported nothing. The gate had no permit, "
-            "so nothing was applied."
-        ]
-    if evidence.phase is Phase.SILENT:
-        return [
-            f"Deployment {version} failed, and its gate reported nothing. Whether a migration had "
-            "started is unknown."
-        ]
-    if evidence.phase is Phase.WAITING and seen.may_have_begun and evidence.changed is None:
-        return [
-            f"Deployment {version} failed. Its gate was waiting when it last reported. Whether a "
-            "migration had started is unknown."
-        ]
-    return [f"Deployment {version} failed, and its gate reported no cause."]
-
-
-def _what_failed(failure: Failure) -> str:
-    if failure.migration:
-        return f"Migration {failure.migration} failed"
-    if failure.container == COMMAND_CONTAINER:
-        return "The command failed"
-    if failure.cause is GateCause.SCHEMA:
-        return "The code of the old version was not started"
-    if failure.cause is GateCause.UNPLANNED:
-        return "The database was changed beside the permitted plan"
-    if failure.around is not None:
-        return f"{failure.around} failed ({failure.cause})"
-    return f"The container {failure.container} failed ({failure.cause})"

@@ -1,4 +1,4 @@
-"""What a rehearsal says about the release of its image, once that has ended."""
+"""Compare a rehearsal with the release of the same image, after the release has ended."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from lightgate.records.release_record import ReadableRecord
 def predicted(
     rehearsal: ReadableRecord, applied: Mapping[str, float | None], failed: str | None
 ) -> Prediction | None:
-    """What the rehearsal says about the migrations of the release; None without news.
+    """The times of the rehearsal beside those of the release; None if they share no migration.
 
     `applied` has the seconds of each one that the release has applied.
     """

@@ -1,12 +1,13 @@
 """Pause and resume an app: while it is paused, pushes wait in the queue.
 
 The rules change the deployment lock of the app, so that a push and a pause at the same moment have
-one order. `lightgate.release.lock` says what a pause means for each release.
+one order. `release.lock` says what a pause means for each release.
 """
 
 from dataclasses import dataclass, replace
 
-from lightgate.release.lock import Lock, Pause, Waiting, next_to_start
+from lightgate.release.lock import Lock, Pause, Waiting
+from lightgate.release.lock_rules import next_to_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

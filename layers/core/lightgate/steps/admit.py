@@ -17,16 +17,8 @@ from lightgate.operations.queue_rehearsal import needs_rehearsal
 from lightgate.operations.recover_abandoned import ended_holder, try_to_recover
 from lightgate.operations.service_sharing import Tenancy, tenancy
 from lightgate.records.recorded_outcome import EndStatus, RecordedOutcome
-from lightgate.release.lock import (
-    LONGEST_STEP,
-    HeldLock,
-    Lock,
-    LockAnswer,
-    LockHolder,
-    LockRequest,
-    acquire_lock,
-    whole_seconds,
-)
+from lightgate.release.lock import LONGEST_STEP, HeldLock, Lock, LockAnswer, LockHolder, LockRequest
+from lightgate.release.lock_rules import acquire_lock, whole_seconds
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.release.release import Release, ReleaseKind
 from lightgate.release.request import ReleaseRequest, parse_request

@@ -16,7 +16,7 @@ from lightgate.operations.create_deployment import create_deployment
 from lightgate.operations.next_check import next_check
 from lightgate.operations.service_ownership import refuse_if_foreign
 from lightgate.outage import Checks
-from lightgate.release.lock import begin_creating, end_creating
+from lightgate.release.lock_rules import begin_creating, end_creating
 from lightgate.release.poll_interval import wait_seconds
 from lightgate.runtime import Runtime
 from lightgate.spec.keys import AppSpec

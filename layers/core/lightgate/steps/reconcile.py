@@ -26,7 +26,8 @@ from lightgate.operations.recover_abandoned import (
 )
 from lightgate.operations.remove_old_pins import Watched, remove_old_pins
 from lightgate.operations.sweep_rehearsals import sweep_rehearsals
-from lightgate.release.lock import Lock, next_to_start, whole_seconds
+from lightgate.release.lock import Lock
+from lightgate.release.lock_rules import next_to_start, whole_seconds
 from lightgate.release.request import broken_spec_request, missed_request
 from lightgate.release.tag_changes import Change, changes, dealt_with
 from lightgate.runtime import Json, Runtime

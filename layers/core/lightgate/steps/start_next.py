@@ -4,7 +4,7 @@ from lightgate.errors import UnreachableError, joined
 from lightgate.operations.recover_abandoned import start_waiting_release
 from lightgate.outcome.durations import durations_of
 from lightgate.records.recorded_outcome import EndStatus
-from lightgate.release.lock import next_to_start, release_lock
+from lightgate.release.lock_rules import next_to_start, release_lock
 from lightgate.release.unchecked_request import requested_app
 from lightgate.runtime import Runtime
 from lightgate.state import End, Facts, FinalOutcome, RollbackStatus, State, StopStatus

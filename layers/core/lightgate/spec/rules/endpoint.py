@@ -13,7 +13,7 @@ NEED_AN_ANSWER = (
 
 
 def check_ports(checked: SpecUnderCheck) -> None:
-    """The containers of a node share one network (lightsail-facts.md, section 2)."""
+    """All containers of a node share its ports (docs/lightsail.md, "The network of a node")."""
     spec = checked.spec
     owners: dict[int, str] = {}
     for name, container in spec.containers.items():

@@ -41,8 +41,8 @@ def describe(step: Any, state: Any, known: Known, /) -> dict[str, Any]:
     is not empty: what decided its class, the error that kept it from being judged, and the
     statements of old code that it restricts. `blocking` are the large tables that an operation
     blocks: the operation, why, whether reads too, the table, its rows and bytes. `tables` are those
-    that the operations name and that are there before them, `named` also those after them, and
-    `loose` those of an operation that may change the database otherwise than the models.
+    that the operations name and that are there before them. `named` has also those after them.
+    `loose` are those of operations that may change the database in another way than the models.
     """
     migration, is_backwards = step
     blocks, blocking = Blocking(migration.atomic), []
