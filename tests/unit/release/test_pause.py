@@ -260,6 +260,16 @@ def test_resume_names_the_release_behind_which_the_push_waits() -> None:
     assert resume_app(release_lock(lock, arn("1")))[1].behind is None
 
 
+def test_resume_says_that_the_push_that_waits_is_rehearsed_before_it_starts() -> None:
+    lock, _ = asked(paused(Lock()), lock_request("1", needs_rehearsal=True))
+
+    answer = resume_app(lock)[1]
+
+    assert (answer.next, answer.behind, answer.is_rehearsed) == (None, None, True)
+    lock, _ = asked(paused(Lock()), lock_request("1"))
+    assert not resume_app(lock)[1].is_rehearsed
+
+
 def test_a_pause_is_no_abandoned_release_and_outlives_one() -> None:
     lock, _ = asked(paused(Lock()), by_hand("1", "A"))
 

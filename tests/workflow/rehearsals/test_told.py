@@ -78,6 +78,21 @@ def test_a_rehearsal_whose_message_cannot_be_sent_ends_the_same_way(
     assert rehearsals.record().status == "SUCCEEDED"
 
 
+def test_a_topic_that_refuses_the_message_of_a_stopped_rehearsal_holds_nothing_up(
+    rehearsals: RehearsalWorld,
+) -> None:
+    rehearsals.begin().run_to("RunRehearsal").stop()
+    rehearsals.world.cloud.faults.refuse("sns.Publish", "AuthorizationError", times=99)
+
+    rehearsals.world.clock.sleep(900)
+    rehearsals.reconcile()
+
+    assert rehearsals.world.messages() == []
+    assert rehearsals.record().status == "FAILED"
+    # The service can be deleted once its deployment has ended.
+    assert rehearsals.instances == {}
+
+
 def test_a_stopped_rehearsal_has_one_message(rehearsals: RehearsalWorld) -> None:
     rehearsals.begin().run_to("RunRehearsal").stop()
 

@@ -9,10 +9,11 @@ from datetime import timedelta
 
 from lightgate.aws.stepfunctions import GONE
 from lightgate.aws.temporary import Temporary
+from lightgate.errors import UnreachableError
 from lightgate.notifications.rehearsal_notice import rehearsal_notice
 from lightgate.operations.queue_rehearsal import end_queue_rehearsal
 from lightgate.operations.remove_temporary import remove_temporary
-from lightgate.records.release_record import RELEASING
+from lightgate.records.release_record import RELEASING, ReadableRecord
 from lightgate.rehearsal.record import stopped_record
 from lightgate.rehearsal.rehearsal_state import LONGEST_REHEARSAL
 from lightgate.release.lock import execution_name_of
@@ -25,17 +26,21 @@ _KNOWN_AFTER = timedelta(hours=1)
 def sweep_rehearsals(apps: Iterable[str], runtime: Runtime) -> None:
     """Idempotent. What cannot be deleted now is tried again by the next run of Reconcile.
 
+    The message of a stopped rehearsal is sent once, by best effort, after everything is deleted.
+
     Raises:
         UnreachableError: AWS has refused a call.
     """
-    for app in apps:
-        _record_stopped(app, runtime)
     services, databases = runtime.temporary_services, runtime.temporary_databases
     found = {one.name: one for one in (*services.all(), *databases.all())}
     for one in found.values():
         if _is_left(one, runtime):
             left = remove_temporary(one.name, runtime)
-            runtime.logger.warning("a rehearsal left something behind", name=one.name, left=left)
+            runtime.logger.warning(
+                "a rehearsal left something behind", temporary=one.name, left=left
+            )
+    for app in apps:
+        _record_stopped(app, runtime)
 
 
 def _is_left(one: Temporary, runtime: Runtime) -> bool:
@@ -62,6 +67,14 @@ def _record_stopped(app: str, runtime: Runtime) -> None:
             continue
         expires_at = now + timedelta(days=runtime.settings.record_days)
         stopped = stopped_record(record, status, now)
-        if runtime.rehearsals.end(stopped, expires_at) == stopped:
-            runtime.topic.publish(rehearsal_notice(stopped, runtime.settings.console))
+        is_first = runtime.rehearsals.end(stopped, expires_at) == stopped
         end_queue_rehearsal(app, execution_name_of(record.execution), runtime)
+        if is_first:
+            _publish(stopped, runtime)
+
+
+def _publish(stopped: ReadableRecord, runtime: Runtime) -> None:
+    try:
+        runtime.topic.publish(rehearsal_notice(stopped, runtime.settings.console))
+    except UnreachableError:
+        runtime.logger.warning("the message of a rehearsal was not sent", rehearsal=stopped.release)
