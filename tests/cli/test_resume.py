@@ -1,4 +1,4 @@
-"""What `lightgate resume` says of the push that waits."""
+"""The lines of `lightgate resume` about the waiting push."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -107,15 +107,15 @@ class Report:
 
     `tag` and `requested_digest` are those of the image, also if the release was not admitted.
     `live` is the version that is live now, None if there is none or if it is unknown; with
-    `is_down` it is known that there is none. `failure` is why the release failed, `judgement` what
-    its migrations mean for the previous version, also if `applied_nothing` says that none of them
-    is applied, and `watched` the result of its health checks. `no_restore_point` is why the release
-    had none, if that was requested. `not_applied` are the pending migrations that are not known to
-    be applied, `unlisted` how many more there are whose names no report had room for. `take_back`
-    are the executions that reverse the applied ones, and `why_not_back` why there are none; neither
-    where nothing is known to be applied. `reversed` are those that Lightgate has reversed by
-    itself. `paused` is None unless the app is paused. `prediction` is what the newest rehearsal of
-    the image has measured. `links` lead to the AWS console.
+    `is_down` it is known that there is none. `failure` is why the release failed. `judgement` says
+    what its migrations mean for the previous version, even if `applied_nothing` is true and no
+    migration was applied. `watched` is the result of its health checks. `no_restore_point` is why
+    the release had none, if that was requested. `not_applied` are the pending migrations that are
+    not known to be applied, `unlisted` how many more there are whose names no report had room for.
+    `take_back` are the executions that reverse the applied ones, and `why_not_back` why there are
+    none; neither where nothing is known to be applied. `reversed` are those that Lightgate has
+    reversed by itself. `paused` is None unless the app is paused. `prediction` is what the newest
+    rehearsal of the image has measured. `links` lead to the AWS console.
     """
 
     app: str

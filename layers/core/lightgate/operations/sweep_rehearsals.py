@@ -24,7 +24,7 @@ _KNOWN_AFTER = timedelta(hours=1)
 
 
 def sweep_rehearsals(apps: Iterable[str], runtime: Runtime) -> None:
-    """Idempotent. What cannot be deleted now is tried again by the next run of Reconcile.
+    """Idempotent. The next run of Reconcile tries again to delete what is left after this one.
 
     The message of a stopped rehearsal is sent once, by best effort, after everything is deleted.
 

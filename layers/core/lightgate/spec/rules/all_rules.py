@@ -1,4 +1,4 @@
-"""The rules for a whole spec, in the order in which their problems are told."""
+"""The rules for a whole spec, in the order of the problems that they report."""
 
 from dataclasses import replace
 
