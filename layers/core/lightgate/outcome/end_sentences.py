@@ -13,7 +13,7 @@ from lightgate.state import RollbackResult, RollbackStatus
 from lightgate.verification.health import WatchStatus
 from lightgate.verification.verified import NO_CHECK, Verified
 
-UNCHANGED = "Version {} runs the same app as before"
+_UNCHANGED = "Version {} runs the same app as before"
 
 
 def what_served_before_does(seen: DeploymentEnd) -> list[str]:
@@ -22,7 +22,7 @@ def what_served_before_does(seen: DeploymentEnd) -> list[str]:
     if before is None or not seen.service.serves(before):
         return [what_is_live(seen.service)]
     is_same = before == seen.version
-    name = UNCHANGED.format(before) if is_same else f"Version {before} is still live"
+    name = _UNCHANGED.format(before) if is_same else f"Version {before} is still live"
     if verified is None or verified.version != before or verified.status is WatchStatus.SKIPPED:
         why = verified.shown if verified is not None else NO_CHECK
         return [f"{name}, but its health is unknown. {why}"]
@@ -156,4 +156,4 @@ def what_was_done(seen: DeploymentEnd) -> Sequence[str]:
         case ReleaseKind.ROLLBACK:
             return [f"Version {seen.rollback_to} is live again as version {seen.version}."]
         case ReleaseKind.COMMAND:
-            return [UNCHANGED.format(seen.version) + "."]
+            return [_UNCHANGED.format(seen.version) + "."]

@@ -9,7 +9,7 @@ from lightgate.spec.address_hints import app_hint
 from lightgate.spec.key_reader import read_object
 from lightgate.spec.keys import AppSpec, Container
 from lightgate.spec.rules.all_rules import check_rules
-from lightgate.spec.rules.images import is_pushed_image
+from lightgate.spec.rules.other_images import is_pushed_image
 
 # An advanced parameter holds 8 KB (docs/measured.md, "Limits of AWS").
 LONGEST_SPEC_BYTES = 8192

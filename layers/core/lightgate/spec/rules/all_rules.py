@@ -7,7 +7,7 @@ from lightgate.json_reader import Node
 from lightgate.spec.keys import AppSpec
 from lightgate.spec.rules.commands import check_commands
 from lightgate.spec.rules.endpoint import check_endpoint, check_ports, check_verification
-from lightgate.spec.rules.images import check_images
+from lightgate.spec.rules.other_images import check_images
 from lightgate.spec.rules.references import (
     check_database,
     check_rehearsal,
